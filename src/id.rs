@@ -1,0 +1,123 @@
+//! Names and numbers with a type of their own, in the words of the RFCs.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A room's name: `^[A-Za-z0-9_-]{1,64}$`. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoomName(Arc<str>);
+
+impl RoomName {
+    /// The name, or `None` where it is empty, too long or has another character than the allowed ones.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        let fits = (1..=crate::limits::ROOM_NAME_BYTES).contains(&name.len());
+        (fits && name.bytes().all(allowed)).then(|| Self(name.into()))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What names a session resource: 128 random bits, written as 32 hexadecimal digits in `Location`.
+/// Who knows it may end the session, so it is secret: `Debug` shows the first digits only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId([u8; 16]);
+
+impl SessionId {
+    /// From 16 bytes of the caller's random source.
+    #[must_use]
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The identifier from its 32 hexadecimal digits, or `None`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        u128::from_str_radix(text, 16).ok().map(|n| Self(n.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02x}{:02x}…", self.0[0], self.0[1])
+    }
+}
+
+/// A worker's name for one of its peers: a slot and its generation, so that a slot used again is never
+/// taken for the peer that was there before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PeerKey {
+    /// Index into the worker's table.
+    pub slot: u32,
+    /// How often the slot had been taken before.
+    pub generation: u32,
+}
+
+/// A synchronisation source (RFC 3550 §3).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Ssrc(pub u32);
+
+/// An RTP payload type, 0 to 127 (RFC 3550 §5.1).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PayloadType(pub u8);
+
+/// The identification tag of an m-line (RFC 8843), at most [`crate::limits::MID_BYTES`] long.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Mid(pub Arc<str>);
+
+/// A restriction identifier: one encoding of a simulcast track (RFC 8851).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Rid(pub Arc<str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_names() {
+        let longest = "a".repeat(64);
+        for good in ["a", "Room_1-x", longest.as_str()] {
+            assert_eq!(RoomName::parse(good).unwrap().as_str(), good);
+        }
+        let long = "a".repeat(65);
+        for bad in ["", "a b", "../x", "ä", "a/b", "a.b", long.as_str()] {
+            assert!(RoomName::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn session_ids_round_trip_and_hide() {
+        let id = SessionId::from_random([0xab; 16]);
+        assert_eq!(SessionId::parse(&id.to_string()), Some(id));
+        assert!(format!("{id:?}").len() < 8);
+        for bad in ["", "ab", &"g".repeat(32), &"+".repeat(32)] {
+            assert!(SessionId::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Rillcast: a WebRTC media server. Publishers send one stream per room by WHIP, subscribers play it by
+//! WHEP, and RTP is forwarded from one to many without transcoding.
+//!
+//! The modules stand in the order in which they may import each other: each one only what is below it.
+//! `tests/tidy.rs` holds the same order and fails the build otherwise.
+//!
+//! ```text
+//! cli        serve · demo · publish · play · healthcheck
+//! app        composition root: build, wire, run, drain
+//! config     what the operator sets, as written and as resolved
+//! http       the only user of hyper's server and axum
+//! telemetry  log
+//! session    session resources: create, patch, delete; placement
+//! auth       token → grant
+//! client     the offerer side: WHIP publisher, WHEP player, media files
+//! worker     the turn loop, mailbox, timers
+//! peer       sans-IO: ICE, DTLS, SRTP of one session
+//! sdp        offer, answer, trickle fragment: text in, types out
+//! sfu        sans-IO: one room, from one publisher to many subscribers
+//! rtp        packet view and writer, sequence arithmetic, codec peeks
+//! net        sockets and the clock
+//! id limits  leaves
+//! ```
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod http;
+pub mod id;
+pub mod limits;
+pub mod net;
+pub mod peer;
+pub mod rtp;
+pub mod sdp;
+pub mod session;
+pub mod sfu;
+pub mod telemetry;
+pub mod worker;
