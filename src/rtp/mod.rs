@@ -2,3 +2,5 @@
 
 pub mod codec;
 pub mod extension;
+pub mod packet;
+pub mod sequence;
