@@ -142,7 +142,15 @@ impl EgressTrack {
     }
 
     /// Sends a sender report where it is time to.
-    pub fn report(&mut self, now: Instant, clock: &RoomClock, stream: &Stream, cname: [u8; 8], to: PeerKey, sink: &mut impl Sink) {
+    pub fn report(
+        &mut self,
+        now: Instant,
+        clock: &RoomClock,
+        stream: &Stream,
+        cname: [u8; 8],
+        to: PeerKey,
+        sink: &mut impl Sink,
+    ) {
         if self.next_report.is_none_or(|due| now < due) {
             return;
         }
@@ -226,7 +234,9 @@ impl EgressTrack {
                     return;
                 }
                 sent += 1;
-                if self.send_next(now, entry, payload, to, sink) == Sent::Congested && self.track.kind == MediaKind::Video {
+                if self.send_next(now, entry, payload, to, sink) == Sent::Congested
+                    && self.track.kind == MediaKind::Video
+                {
                     self.cursor += 1;
                     self.state = State::Waiting(self.cursor);
                     return;

@@ -8,7 +8,7 @@ use interceptor::{
     AttributedPacket, Interceptor, NackGeneratorBuilder, Packet as Intercepted, RTCPFeedback, RTPHeaderExtension,
     ReceiverReportBuilder, Registry, Slot, StreamInfo, TaggedPacket, TwccReceiverBuilder,
 };
-use rtc_shared::marshal::{Marshal, Unmarshal};
+use rtc_shared::marshal::Marshal;
 
 use crate::id::Ssrc;
 use crate::rtp::extension::Extension;
@@ -96,7 +96,8 @@ impl PublisherFeedback {
     fn read(&mut self, now: Instant, packet: Intercepted) {
         let message = AttributedPacket::new(packet);
         // What the chain refuses is not counted by it; the packet itself is forwarded all the same.
-        let _ = self.chain.handle_read(TaggedPacket { now, transport: rtc_shared::TransportContext::default(), message });
+        let _ =
+            self.chain.handle_read(TaggedPacket { now, transport: rtc_shared::TransportContext::default(), message });
         while self.chain.poll_read().is_some() {}
     }
 }
@@ -129,10 +130,8 @@ fn stream_info(ssrc: Ssrc, track: &PublishTrack, rtx: bool) -> StreamInfo {
     let feedback = |typ: &str, parameter: &str, on: bool| {
         on.then(|| RTCPFeedback { typ: typ.to_owned(), parameter: parameter.to_owned() })
     };
-    let feedback = [
-        feedback("nack", "", track.feedback.nack && !rtx),
-        feedback("transport-cc", "", track.feedback.transport_cc),
-    ];
+    let feedback =
+        [feedback("nack", "", track.feedback.nack && !rtx), feedback("transport-cc", "", track.feedback.transport_cc)];
     let transport_cc = track.extensions.id(Extension::TransportCc).filter(|_| track.feedback.transport_cc);
     let extension = |id: u8| RTPHeaderExtension { uri: Extension::TransportCc.uri().to_owned(), id: u16::from(id) };
     StreamInfo {

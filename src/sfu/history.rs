@@ -171,7 +171,8 @@ impl History {
         let kept = if keep { self.whole_keyframe().or_else(|| self.keyframes.front().copied()) } else { None };
         while let Some(front) = self.slots.front() {
             let needed = kept.is_some_and(|start| self.oldest >= start);
-            let young = front.is_some_and(|entry| now.saturating_duration_since(entry.arrival) < limits::RETRANSMISSION_TIME);
+            let young =
+                front.is_some_and(|entry| now.saturating_duration_since(entry.arrival) < limits::RETRANSMISSION_TIME);
             if needed || young || self.slots.len() == 1 {
                 break;
             }
@@ -185,7 +186,10 @@ impl History {
     }
 
     fn store(&mut self, facts: Facts, write: impl FnOnce(&mut Vec<u8>)) -> Entry {
-        let full = self.chunks.back().is_none_or(|chunk| chunk.bytes.len() + limits::PACKET_BYTES > limits::HISTORY_CHUNK_BYTES);
+        let full = self
+            .chunks
+            .back()
+            .is_none_or(|chunk| chunk.bytes.len() + limits::PACKET_BYTES > limits::HISTORY_CHUNK_BYTES);
         if full {
             let bytes = self.spare.take().unwrap_or_else(|| Vec::with_capacity(limits::HISTORY_CHUNK_BYTES));
             self.chunks.push_back(Chunk { bytes, entries: 0 });
@@ -316,13 +320,19 @@ mod tests {
         let mut bench = Bench::new();
         let big = vec![1; 1200];
         for number in 0..20_000_u64 {
-            let facts =
-                Facts { timestamp: 0, arrival: bench.start, marker: false, keyframe_start: number == 0, audio_level: None };
+            let facts = Facts {
+                timestamp: 0,
+                arrival: bench.start,
+                marker: false,
+                keyframe_start: number == 0,
+                audio_level: None,
+            };
             bench.history.insert(number, facts, |out| out.extend_from_slice(&big));
         }
         assert!(bench.history.bytes() <= limits::HISTORY_BYTES);
         assert!(bench.history.slots.len() <= limits::HISTORY_PACKETS);
-        assert!(bench.history.chunks.len() <= limits::HISTORY_BYTES / limits::HISTORY_CHUNK_BYTES + 12);
+        let filled = limits::HISTORY_CHUNK_BYTES - limits::PACKET_BYTES;
+        assert!(bench.history.chunks.len() <= limits::HISTORY_BYTES / filled + 2);
         assert_eq!(bench.history.whole_keyframe(), None, "the group was longer than the bound");
     }
 }

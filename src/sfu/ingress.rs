@@ -157,8 +157,7 @@ mod tests {
 
     #[test]
     fn packets_find_their_track_and_layer() {
-        let tracks =
-            [track("0", Codec::Opus, 111, &[], Some(5)), track("1", Codec::Vp8, 96, &["l", "h"], None)];
+        let tracks = [track("0", Codec::Opus, 111, &[], Some(5)), track("1", Codec::Vp8, 96, &["l", "h"], None)];
         let mut table = SourceTable::new(&tracks);
         let media = |track, layer| Ok(Source { track, layer, rtx: false });
         type Row<'a> = (u32, u8, &'a [(u8, &'a [u8])], Result<Source, DropReason>);

@@ -24,7 +24,7 @@ impl ParameterSets {
 
     /// Keeps what a payload carries.
     pub fn handle(&mut self, payload: &[u8]) {
-        for set in h264::parameter_sets(payload) {
+        for (_, set) in h264::parameter_sets(payload) {
             self.keep(set);
         }
     }

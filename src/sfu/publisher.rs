@@ -88,7 +88,9 @@ impl Publisher {
         self.feedback.poll(now, |packet| {
             sink.rtcp(peer, packet);
         });
-        let Some(track) = self.tracks.iter().position(|track| track.format.codec.kind() == MediaKind::Video) else { return };
+        let Some(track) = self.tracks.iter().position(|track| track.format.codec.kind() == MediaKind::Video) else {
+            return;
+        };
         let layer = streams.get(MediaKind::Video).wanted_layer();
         // Before its first packet there is nobody to ask, and its first frame is a key frame anyway.
         let Some(media) = self.sources.media_ssrc(track, layer) else { return };
@@ -107,7 +109,12 @@ impl Publisher {
     }
 
     /// The media in a packet: as it is, out of a retransmission, or out of redundant audio. `None` for a probe without content.
-    fn unwrap<'p>(&mut self, now: Instant, packet: &Packet<'p>, source: Source) -> Result<Option<Media<'p>>, DropReason> {
+    fn unwrap<'p>(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'p>,
+        source: Source,
+    ) -> Result<Option<Media<'p>>, DropReason> {
         let track = &self.tracks[source.track];
         let mut sequence = packet.sequence();
         let mut payload = packet.payload();

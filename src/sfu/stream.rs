@@ -260,7 +260,9 @@ impl Stream {
         let rate = self.codec.clock_rate();
         let timestamp = match self.last {
             // At least ten milliseconds behind what went before, so that it is another frame.
-            Some((last, arrival)) => last + ticks(now.saturating_duration_since(arrival), rate).max(i64::from(rate / 100)),
+            Some((last, arrival)) => {
+                last + ticks(now.saturating_duration_since(arrival), rate).max(i64::from(rate / 100))
+            }
             None => source_timestamp,
         };
         self.timeline.begin(sequence, source_timestamp, self.history.end().max(1), timestamp);
@@ -286,13 +288,8 @@ impl Stream {
     fn release(&mut self, now: Instant, layer: usize, first: u64) {
         for held in std::mem::take(&mut self.held) {
             if held.layer == layer && held.sequence > first {
-                let media = Media {
-                    sequence: 0,
-                    timestamp: 0,
-                    marker: held.marker,
-                    payload: &held.payload,
-                    audio_level: None,
-                };
+                let media =
+                    Media { sequence: 0, timestamp: 0, marker: held.marker, payload: &held.payload, audio_level: None };
                 let info = payload::inspect(self.codec, &held.payload);
                 // A duplicate among them is no news.
                 let _ = self.place(now, held.sequence, held.timestamp, &media, &info);
@@ -357,7 +354,8 @@ impl Stream {
         }
         match inserted {
             Inserted::Newest => {
-                self.b_frames |= self.last.is_some_and(|(last, _)| timestamp < last) && self.codec.kind() == MediaKind::Video;
+                self.b_frames |=
+                    self.last.is_some_and(|(last, _)| timestamp < last) && self.codec.kind() == MediaKind::Video;
                 if self.last.is_none_or(|(last, _)| timestamp > last) {
                     self.last = Some((timestamp, now));
                 }

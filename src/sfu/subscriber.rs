@@ -158,7 +158,9 @@ impl Subscriber {
             self.allowance = limits::RETRANSMISSIONS_PER_SECOND;
             self.allowance_until = now + Duration::from_secs(1);
         }
-        for sequence in nack.nacks.iter().flat_map(rtcp::transport_feedbacks::transport_layer_nack::NackPair::packet_list) {
+        for sequence in
+            nack.nacks.iter().flat_map(rtcp::transport_feedbacks::transport_layer_nack::NackPair::packet_list)
+        {
             let room = self.retransmissions.len() < limits::RETRANSMISSIONS_PENDING && self.allowance > 0;
             if !room {
                 return;
