@@ -239,7 +239,7 @@ impl Room {
         let Some(publisher) = &mut self.publisher else { return };
         let video = self.streams.get_mut(MediaKind::Video);
         let better_layer = video.evaluate(now);
-        if better_layer || (waiting && video.is_attached()) {
+        if better_layer || video.lacks_keyframe() || (waiting && video.is_attached()) {
             publisher.keyframes.want();
         }
         publisher.flush(now, &self.streams, sink);

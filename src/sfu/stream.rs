@@ -196,6 +196,12 @@ impl Stream {
         self.select.evaluate(now, |layer| layers[layer].meter.bitrate(now), count)
     }
 
+    /// Packets come, but the first one of a key frame has not: without a request there is no picture before the next one.
+    #[must_use]
+    pub fn lacks_keyframe(&self) -> bool {
+        !self.held.is_empty() && !self.timeline.is_running()
+    }
+
     /// Where the live edge is in the timeline by the packets that came; `None` before the first.
     #[must_use]
     pub fn live_edge(&self, now: Instant) -> Option<i64> {
