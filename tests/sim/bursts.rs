@@ -1,6 +1,5 @@
 //! Newcomers: what they get at once, in what time, and where they end up.
 
-use crate::for_seeds;
 use crate::network::Conditions;
 use crate::publisher::Plan;
 use crate::world::World;
@@ -12,7 +11,8 @@ const OBS: Plan = Plan { room: 1, publisher: 1, group: 300, answers_requests: fa
 
 #[test]
 fn newcomers_in_mid_group_start_at_once_and_land_at_the_live_edge() {
-    for_seeds(|seed| {
+    // Without loss there is little for a seed to change.
+    for seed in 0..4 {
         let mut world = World::new(seed);
         world.subscribe(0, CLEAN);
         world.publish(OBS, CLEAN);
@@ -39,7 +39,7 @@ fn newcomers_in_mid_group_start_at_once_and_land_at_the_live_edge() {
             assert_eq!((newest(slot).0, pace(slot)), (newest(0).0, pace(0)), "subscriber {slot}");
             assert_eq!(world.seat(slot).ledger.gaps(), 0);
         }
-    });
+    }
 }
 
 /// From the first to the last frame of a burst the timestamps span about as long as the burst took: a player that takes the first frame's arrival for

@@ -31,8 +31,6 @@ pub struct World {
     downlink: Path,
     pub seats: BTreeMap<u32, Seat>,
     room_number: u8,
-    /// Media packets that the publisher sent and that never came.
-    pub requests: Vec<u64>,
 }
 
 /// Collects what the room sends in one flush.
@@ -75,7 +73,6 @@ impl World {
             downlink: Path::new(Conditions::default(), 0),
             seats: BTreeMap::new(),
             room_number: 1,
-            requests: Vec::new(),
         }
     }
 
