@@ -22,7 +22,7 @@ for (const codec of ['VP8', 'H264']) {
 
     const joins = [];
     for (let n = 0; n < SUBSCRIBERS; n += 1) {
-      joins.push(page.evaluate(join, { url: server.whep('late'), settle: 3000 }));
+      joins.push(page.evaluate(join, { url: server.whep('late'), settle: 3000 }).catch((error) => ({ error: error.message })));
       await sleep(750); // the pace of arrivals, so that they fall on different places of the group
     }
     const seen = await Promise.all(joins);
