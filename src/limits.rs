@@ -144,3 +144,18 @@ pub const ANSWER_BYTES: usize = 8 * 1_024 - 1;
 
 const _: () =
     assert!(ANSWER_CANDIDATES * 100 + SDP_MEDIA * 100 < ANSWER_BYTES / 2, "half an answer is left for formats");
+
+// ---- peers ------------------------------------------------------------------------------------------
+
+/// SSRCs whose replay state one session may have, for SRTP and for SRTCP each: 150 bytes each.
+pub const SRTP_SSRCS: usize = 16;
+/// Addresses that ICE has validated for one session: a client has a handful of interfaces.
+pub const PATHS_PER_PEER: usize = 8;
+/// Datagrams that one handshake may take: a browser needs about ten, each repeated a few times on a bad path.
+pub const HANDSHAKE_DATAGRAMS: u32 = 256;
+/// Bytes likewise.
+pub const HANDSHAKE_BYTES: usize = 96 << 10;
+/// DTLS datagrams after the handshake, per session: repeated last flights and the goodbye. What is beyond goes unanswered.
+pub const DTLS_DATAGRAMS_AFTER: u32 = 1024;
+/// Largest ClientHello that is put together to be looked at: with a post-quantum key share it has 1.5 kB.
+pub const CLIENT_HELLO_BYTES: usize = 8 << 10;
