@@ -29,6 +29,52 @@ pub const LAYERS_PER_TRACK: usize = 4;
 /// Least time between two key frame requests to one publisher, however many subscribers ask.
 pub const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
+// ---- what a room remembers --------------------------------------------------------------------------
+
+/// Largest RTP payload that is kept: what an Ethernet path carries, with room to spare.
+pub const PACKET_BYTES: usize = 2048;
+/// Payload bytes per track: ten seconds at 5 Mbit/s are 6.25 MB, so that a newcomer finds its key frame.
+pub const HISTORY_BYTES: usize = 8 << 20;
+/// Packets per track, for the same ten seconds with room for small packets.
+pub const HISTORY_PACKETS: usize = 16_384;
+/// Payloads are kept in pieces of this size, so that a quiet room stays small.
+pub const HISTORY_CHUNK_BYTES: usize = 32 << 10;
+/// How long a packet may be asked for again: a player's jitter buffer does not wait longer.
+pub const RETRANSMISSION_TIME: Duration = Duration::from_secs(2);
+/// Packets of a layer held back until its first key frame is found, should that one's first packet come late.
+pub const HELD_PACKETS: usize = 512;
+/// Changes of the mapping from a publisher's sequence numbers that are remembered, for packets that come late.
+pub const TIMELINE_CHANGES: usize = 64;
+/// Changes of the mapping to one subscriber's sequence numbers that are remembered, for NACKs that come late.
+pub const EGRESS_CHANGES: usize = 8;
+
+// ---- bursts -----------------------------------------------------------------------------------------
+
+/// A newcomer gets what it missed at so many times the speed of the original.
+pub const BURST_SPEED: i64 = 20;
+/// How often a burst goes on.
+pub const BURST_INTERVAL: Duration = Duration::from_millis(5);
+/// Packets of one burst per turn, so that newcomers do not starve those who are there.
+pub const BURST_PACKETS_PER_TURN: usize = 64;
+/// A group older than this is worth asking for a new key frame as well.
+pub const BURST_STALE_AFTER: Duration = Duration::from_secs(2);
+
+const _: () = assert!(HISTORY_BYTES * 8 / 10 >= 5_000_000, "ten seconds at 5 Mbit/s must fit");
+const _: () = assert!(PACKET_BYTES < HISTORY_CHUNK_BYTES);
+
+// ---- what a publisher may send ----------------------------------------------------------------------
+
+/// SSRCs of one publisher: media and retransmissions of four layers, one audio, and some that a restarted encoder takes anew.
+pub const SSRCS_PER_PUBLISHER: usize = 16;
+/// Longest parameter set (SPS, PPS) that is kept for repetition.
+pub const PARAMETER_SET_BYTES: usize = 512;
+
+// ---- what a subscriber may ask ----------------------------------------------------------------------
+
+/// Retransmissions that one subscriber gets per second: more than that much loss is no loss but an attack or a dead path.
+pub const RETRANSMISSIONS_PER_SECOND: u32 = 1_000;
+/// Retransmissions that wait for the next flush, per subscriber.
+pub const RETRANSMISSIONS_PENDING: usize = 256;
 // ---- control plane ----------------------------------------------------------------------------------
 
 /// From the first byte of a request's head (or of an idle connection) to its end: a browser needs milliseconds, a
