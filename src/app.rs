@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::http::{Api, server};
 use crate::limits;
 use crate::peer::certificate::Certificate;
+use crate::sdp::Fingerprint;
 use crate::session::Sessions;
 use crate::session::workers::Workers;
 use crate::worker::mailbox::Event;
@@ -76,23 +77,24 @@ impl App {
     /// # Errors
     /// Where a socket cannot be had.
     pub async fn start(config: Config) -> Result<Running, StartError> {
-        let certificate = Certificate::generate().map_err(StartError::Certificate)?;
-        let media = start_media(&config)?;
-        Self::start_with(config, &certificate, media).await
+        let certificate = Arc::new(Certificate::generate().map_err(StartError::Certificate)?);
+        let fingerprint = certificate.fingerprint();
+        let media = start_media(&config, certificate)?;
+        Self::start_with(config, fingerprint, media).await
     }
 
-    /// Starts a server on workers that run already.
+    /// Starts a server on workers that run already; `fingerprint` is that of their certificate.
     ///
     /// # Errors
     /// Where the HTTP listener cannot be had.
-    pub async fn start_with(config: Config, certificate: &Certificate, media: Media) -> Result<Running, StartError> {
+    pub async fn start_with(config: Config, fingerprint: Fingerprint, media: Media) -> Result<Running, StartError> {
         for (worker, buffers) in media.buffers.iter().enumerate() {
             if let Some(warning) = buffers.warning() {
                 warn!(worker, "{warning}");
                 break;
             }
         }
-        let sessions = Arc::new(Sessions::new(config.session.clone(), media.workers, certificate.fingerprint()));
+        let sessions = Arc::new(Sessions::new(config.session.clone(), media.workers, fingerprint));
         let listener = server::listen(config.http.address)
             .await
             .map_err(|(address, error)| StartError::Http { address, error })?;
@@ -153,7 +155,76 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
 }
 
-fn start_media(config: &Config) -> Result<Media, StartError> {
-    let _ = &config.media;
+/// The only place that knows how workers are started: they use `certificate`, and `config.media` says where they listen.
+fn start_media(config: &Config, certificate: Arc<Certificate>) -> Result<Media, StartError> {
+    let _ = (&config.media, certificate);
     Err(StartError::Media("this build has no media workers".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::http::ListenAddr;
+    use crate::session::testing::{self, FakeWorker, Mood};
+
+    async fn start() -> (Running, Vec<FakeWorker>) {
+        let (workers, events) = testing::workers(2);
+        let media = Media { workers: testing::boxed(&workers), events, buffers: Vec::new() };
+        let mut config = Config::default();
+        config.http.address = ListenAddr::One(([127, 0, 0, 1], 0).into());
+        (App::start_with(config, testing::fingerprint(), media).await.unwrap(), workers)
+    }
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn runs_and_stops() {
+        let (running, _workers) = start().await;
+        let address = running.http_addr;
+        assert_eq!(running.url(), format!("http://{address}/"));
+        assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+        running.shutdown().await;
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stops_in_time_even_if_a_worker_does_not() {
+        for mood in [Mood::Silent, Mood::Busy] {
+            let (running, workers) = start().await;
+            workers[1].set_mood(mood);
+            let address = running.http_addr;
+            let longest = limits::DRAIN_TIME + limits::HTTP_DRAIN_TIME + std::time::Duration::from_secs(1);
+            let stopping = tokio::spawn(timeout(longest, running.shutdown()));
+            tokio::task::yield_now().await;
+            let ready = get(address, "/readyz").await;
+            assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("retry-after: 2"), "{ready}");
+            assert!(stopping.await.unwrap().is_ok(), "{mood:?}");
+        }
+    }
+
+    #[test]
+    fn small_buffers_are_told_with_the_remedy() {
+        let buffers = |send, receive| Buffers { asked: 4096, send, receive };
+        assert_eq!(buffers(4096, 8192).warning(), None);
+        for small in [buffers(1024, 4096), buffers(4096, 1024)] {
+            assert!(small.warning().unwrap().contains("sysctl -w net.core.wmem_max=4096 net.core.rmem_max=4096"));
+        }
+    }
+
+    #[test]
+    fn addresses_to_open() {
+        for (bound, shown) in [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "127.0.0.1:80"), ("[::1]:80", "[::1]:80")] {
+            assert_eq!(reachable(bound.parse().unwrap()).to_string(), shown);
+        }
+    }
 }

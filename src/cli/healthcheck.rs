@@ -33,3 +33,29 @@ fn own_url() -> Result<String, Failure> {
     };
     Ok(format!("http://{host}/healthz"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn the_status_decides() {
+        for (status, well) in [("200 OK", true), ("204 No Content", true), ("503 Service Unavailable", false)] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("http://{}/healthz", listener.local_addr().unwrap());
+            let server = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let read = stream.read(&mut [0; 1024]).unwrap();
+                assert!(read > 0);
+                write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+            });
+            assert_eq!(run(Args { url: Some(url) }).is_ok(), well, "{status}");
+            server.join().unwrap();
+        }
+        let failure = run(Args { url: Some("http://127.0.0.1:1/healthz".into()) }).unwrap_err();
+        assert_eq!(failure.exit_code(), 1);
+    }
+}

@@ -98,3 +98,53 @@ fn variables() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn config(line: &str) -> Result<Config, Failure> {
+        Line::try_parse_from(line.split(' ')).unwrap().args.config()
+    }
+
+    #[test]
+    fn flags_reach_the_configuration() {
+        let config = config(
+            "x --http-addr :9000 --udp-port 9100 --workers 2 --public-ip 203.0.113.7,::1 --public-ip 203.0.113.8",
+        );
+        let config = config.unwrap();
+        assert_eq!(config.http.address, crate::http::ListenAddr::Any(9000));
+        assert_eq!((config.media.udp_port, config.media.workers), (9100, Some(2)));
+        assert_eq!(config.media.public_ips.len(), 3);
+    }
+
+    #[test]
+    fn bad_flags_are_a_matter_of_usage() {
+        for (line, flag) in [
+            ("x --http-addr nowhere", "--http-addr"),
+            ("x --udp-port 70000", "--udp-port"),
+            ("x --workers 0", "--workers"),
+            ("x --public-ip here", "--public-ip"),
+        ] {
+            let failure = config(line).map(drop).unwrap_err();
+            assert_eq!(failure.exit_code(), 2);
+            assert!(failure.message().starts_with(flag), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn the_help_has_every_variable() {
+        let help = variables();
+        for (name, ..) in VARIABLES {
+            assert!(help.contains(name));
+        }
+    }
+}

@@ -26,7 +26,23 @@ macro_rules! embed {
     };
 }
 
-embed!["index.html", "player.html", "publisher.html", "style.css"];
+embed![
+    "api.js",
+    "connection.js",
+    "icon.svg",
+    "index.html",
+    "player-controls.js",
+    "player.css",
+    "player.html",
+    "player.js",
+    "publisher.html",
+    "resource.js",
+    "sdp.js",
+    "stats.js",
+    "style.css",
+    "ui.js",
+    "whep.js",
+];
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     let asset = |(name, bytes): &(&'static str, &'static [u8])| {

@@ -26,6 +26,8 @@ pub enum Mood {
     Silent,
     /// It takes commands and drops them unanswered.
     Deaf,
+    /// It has a bug.
+    Broken,
 }
 
 #[derive(Default)]
@@ -96,15 +98,17 @@ impl State {
 
 impl Worker for FakeWorker {
     fn send(&self, command: Command) -> Result<(), Busy> {
+        let mood = self.state.lock().unwrap().mood;
+        assert!(mood != Mood::Broken, "a bug that the test asked for");
         let mut state = self.state.lock().unwrap();
-        match state.mood {
+        match mood {
             Mood::Busy => return Err(Busy),
             Mood::Silent => {
                 state.unanswered.push(Box::new(command));
                 return Ok(());
             }
             Mood::Deaf => return Ok(()),
-            Mood::Willing | Mood::Full => {}
+            Mood::Willing | Mood::Full | Mood::Broken => {}
         }
         match command {
             Command::AdmitPublisher(admit) => {

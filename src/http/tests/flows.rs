@@ -185,6 +185,17 @@ async fn workers_that_cannot_give_503() {
     }
 }
 
+#[tokio::test]
+async fn a_bug_of_ours_costs_one_request_and_tells_nothing() {
+    let fixture = Fixture::open();
+    fixture.workers[0].set_mood(Mood::Broken);
+    let answer = fixture.publish("room").await;
+    assert_eq!((answer.status.as_u16(), answer.body.as_str()), (500, "{\"error\":\"internal server error\"}"));
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    fixture.workers[0].set_mood(Mood::Willing);
+    assert_eq!((fixture.sessions.count(), fixture.publish("room").await.status.as_u16()), (0, 201));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_delete_that_the_worker_cannot_take_can_be_repeated() {
     let fixture = Fixture::open();
