@@ -61,7 +61,8 @@ pub struct Buffers {
 /// The server.
 pub struct App;
 
-/// A server that runs. Dropped without [`Running::shutdown`] it stops too, without a goodbye to anyone.
+/// A server that runs. Dropped without [`Running::shutdown`] it stops serving HTTP and lets go of its workers, without a
+/// goodbye to anyone.
 pub struct Running {
     /// Where it serves pages and the API.
     pub http_addr: SocketAddr,
@@ -100,15 +101,14 @@ impl App {
             .map_err(|(address, error)| StartError::Http { address, error })?;
         let http_addr = listener
             .local_addr()
-            .map_err(|error| StartError::Http { address: config.http.address.candidates()[0], error })?;
+            .map_err(|error| StartError::Http { address: config.http.address.candidates().0, error })?;
         let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()));
-        let follower = sessions.clone();
-        let events = tokio::spawn(async move { follower.follow(media.events).await });
+        let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
         let (stop_http, stop) = oneshot::channel();
         let http = tokio::spawn(server::serve(listener, crate::http::router(api), async {
             let _ = stop.await;
         }));
-        info!("open http://{}/ in a browser", reachable(http_addr));
+        info!(http = %http_addr, "listening");
         Ok(Running { http_addr, sessions, stop_http, http, events })
     }
 }

@@ -14,11 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Args {
     /// What to ask; /readyz instead of /healthz also tells whether new sessions are taken [default: /healthz on this
     /// machine, at the port of HTTP_ADDR]
-    url: Option<String>,
+    pub(super) url: Option<String>,
 }
 
-pub(super) fn run(args: Args) -> Result<(), Failure> {
-    let url = args.url.map_or_else(own_url, Ok)?;
+pub(super) fn run(url: Option<String>) -> Result<(), Failure> {
+    let url = url.map_or_else(own_url, Ok)?;
     let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
     // ureq makes an error of every status from 400 on.
     agent.get(&url).call().map(drop).map_err(|error| Failure::Failed(format!("{url}: {error}")))
@@ -52,10 +52,10 @@ mod tests {
                 assert!(read > 0);
                 write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
             });
-            assert_eq!(run(Args { url: Some(url) }).is_ok(), well, "{status}");
+            assert_eq!(run(Some(url)).is_ok(), well, "{status}");
             server.join().unwrap();
         }
-        let failure = run(Args { url: Some("http://127.0.0.1:1/healthz".into()) }).unwrap_err();
+        let failure = run(Some("http://127.0.0.1:1/healthz".into())).unwrap_err();
         assert_eq!(failure.exit_code(), 1);
     }
 }

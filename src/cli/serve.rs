@@ -58,7 +58,7 @@ impl Args {
 }
 
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn run(args: Args) -> Result<(), Failure> {
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = args.config()?;
     log::start(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()

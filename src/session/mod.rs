@@ -11,11 +11,11 @@ mod registry;
 mod resource;
 pub mod rooms;
 #[cfg(test)]
-pub mod testing;
+pub(crate) mod testing;
 pub mod workers;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -131,13 +131,14 @@ impl Sessions {
         self.registry().len()
     }
 
-    /// Takes in what the workers say, until the last of them has ended.
-    pub async fn follow(&self, mut events: mpsc::Receiver<(usize, Event)>) {
+    /// Takes in what the workers say, until the last of them has ended or nobody else holds the sessions.
+    pub async fn follow(sessions: Weak<Self>, mut events: mpsc::Receiver<(usize, Event)>) {
         while let Some((_, event)) = events.recv().await {
+            let Some(sessions) = sessions.upgrade() else { return };
             match event {
-                Event::Connected { session, gcm } => self.handle_connected(session, gcm),
+                Event::Connected { session, gcm } => sessions.handle_connected(session, gcm),
                 Event::Ended { session, reason } => {
-                    self.forget(session, reason);
+                    sessions.forget(session, reason);
                 }
             }
         }

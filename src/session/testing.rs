@@ -41,13 +41,15 @@ struct State {
     unanswered: Vec<Box<dyn std::any::Any + Send>>,
 }
 
+type Events = mpsc::Sender<(usize, Event)>;
+
 /// One fake worker; clones are the same one.
 #[derive(Clone)]
 pub struct FakeWorker {
     number: usize,
     candidates: Vec<Candidate>,
     state: Arc<Mutex<State>>,
-    events: Arc<Mutex<Option<mpsc::Sender<(usize, Event)>>>>,
+    events: Arc<Mutex<Option<Events>>>,
 }
 
 impl FakeWorker {
@@ -223,8 +225,7 @@ pub fn fingerprint() -> Fingerprint {
 pub fn sessions(config: SessionConfig, count: usize) -> (Arc<Sessions>, Vec<FakeWorker>) {
     let (workers, events) = workers(count);
     let sessions = Arc::new(Sessions::new(config, boxed(&workers), fingerprint()));
-    let follower = sessions.clone();
-    tokio::spawn(async move { follower.follow(events).await });
+    tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), events));
     (sessions, workers)
 }
 
