@@ -193,6 +193,19 @@ impl SendBatch {
 }
 
 impl SendCounts {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            datagrams: self.datagrams + other.datagrams,
+            bytes: self.bytes + other.bytes,
+            trains: self.trains + other.trains,
+            full: self.full + other.full,
+            failed: self.failed + other.failed,
+            uncut: self.uncut + other.uncut,
+        }
+    }
+
     fn took(&mut self, train: &Train) {
         self.datagrams += u64::from(train.datagrams);
         self.bytes += train.len as u64;
@@ -247,5 +260,4 @@ fn is_refusal(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-#[path = "batch_tests.rs"]
 mod tests;

@@ -1,4 +1,5 @@
 //! The only clock of the data plane. Everything above is told the time.
+#![expect(clippy::disallowed_methods, reason = "this is the place where the clock is read")]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -361,5 +361,4 @@ fn plain(address: SocketAddr) -> SocketAddr {
 }
 
 #[cfg(test)]
-#[path = "tcp_tests.rs"]
 mod tests;
