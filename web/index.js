@@ -98,7 +98,7 @@ function newCard(name) {
       if (codecs.join() !== [...chips.children].map((chip) => chip.textContent).join()) {
         chips.replaceChildren(...codecs.map((codec) => el("span", { class: "chip" }, codec)));
       }
-      setText(viewers, String(room.subscribers ?? 0));
+      setText(viewers, Number(room.subscribers ?? 0).toLocaleString("en"));
       setText(viewersWord, room.subscribers === 1 ? "viewer" : "viewers");
       setText(rate, live ? formatBitrate(room.bitrate) : "–");
       const since = Date.parse(room.startedAt ?? "");

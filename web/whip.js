@@ -112,15 +112,24 @@ export class WhipPublisher extends Connection {
   /** Changes the upper bound of the video, in bits per second, at once. */
   async setBitrate(bitrate) {
     this.bitrate = bitrate;
-    await this.#change((parameters) => {
-      const wanted = this.#encodings();
-      parameters.encodings.forEach((encoding, i) => (encoding.maxBitrate = wanted[i].maxBitrate));
-    });
+    await this.#change((parameters) => this.#limit(parameters));
   }
 
   async #applyPreference() {
-    const preference = this.keepDetail ? "maintain-resolution" : "balanced";
-    await this.#change((parameters) => (parameters.degradationPreference = preference));
+    await this.#change((parameters) => {
+      parameters.degradationPreference = this.keepDetail ? "maintain-resolution" : "balanced";
+      this.#limit(parameters);
+    });
+  }
+
+  #limit({ encodings }) {
+    const wanted = this.#encodings();
+    if (encodings.length < wanted.length) {
+      // A server that refuses simulcast leaves the first size alone, the smallest: it becomes the whole picture.
+      Object.assign(encodings[0], { maxBitrate: this.bitrate, scaleResolutionDownBy: 1 });
+      return;
+    }
+    encodings.forEach((encoding, i) => (encoding.maxBitrate = wanted[i].maxBitrate));
   }
 
   async #change(edit) {
