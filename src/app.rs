@@ -1,22 +1,24 @@
 //! Composition root: builds the parts from the configuration, wires them, runs them, and takes them down again.
 
+pub mod media;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::app::media::Media;
 use crate::config::Config;
 use crate::http::{Api, server};
 use crate::limits;
 use crate::peer::certificate::Certificate;
 use crate::sdp::Fingerprint;
 use crate::session::Sessions;
-use crate::session::workers::Workers;
-use crate::worker::mailbox::Event;
+use crate::worker::{self, WorkerError};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -33,29 +35,8 @@ pub enum StartError {
     #[error("cannot make a certificate: {0}")]
     Certificate(String),
     /// The workers and their sockets.
-    #[error("cannot start the media workers: {0}")]
-    Media(String),
-}
-
-/// The data plane, started.
-pub struct Media {
-    /// The workers.
-    pub workers: Workers,
-    /// What they say; it ends with the last of them.
-    pub events: mpsc::Receiver<(usize, Event)>,
-    /// What the kernel grants each worker's socket.
-    pub buffers: Vec<Buffers>,
-}
-
-/// Sizes of a UDP socket's buffers, in bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Buffers {
-    /// What we asked for, for each of the two.
-    pub asked: usize,
-    /// For sending.
-    pub send: usize,
-    /// For receiving.
-    pub receive: usize,
+    #[error("{0} (MEDIA_UDP_PORT or --udp-port sets the first worker's UDP port, MEDIA_TCP_PORT the TCP port)")]
+    Media(#[from] worker::StartError),
 }
 
 /// The server.
@@ -70,6 +51,7 @@ pub struct Running {
     stop_http: oneshot::Sender<()>,
     http: JoinHandle<()>,
     events: JoinHandle<()>,
+    ends: JoinSet<Result<(), WorkerError>>,
 }
 
 impl App {
@@ -80,7 +62,7 @@ impl App {
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let certificate = Arc::new(Certificate::generate().map_err(StartError::Certificate)?);
         let fingerprint = certificate.fingerprint();
-        let media = start_media(&config, certificate)?;
+        let media = media::start(&config.media, &certificate)?;
         Self::start_with(config, fingerprint, media).await
     }
 
@@ -109,7 +91,7 @@ impl App {
             let _ = stop.await;
         }));
         info!(http = %http_addr, "listening");
-        Ok(Running { http_addr, sessions, stop_http, http, events })
+        Ok(Running { http_addr, sessions, stop_http, http, events, ends: media.ends })
     }
 }
 
@@ -120,14 +102,28 @@ impl Running {
         format!("http://{}/", reachable(self.http_addr))
     }
 
+    /// Returns when a worker has ended although nobody told it to: its sessions are gone, and the server is of no use.
+    pub async fn failed(&mut self) -> String {
+        match self.ends.join_next().await {
+            Some(Ok(Err(error))) => error.to_string(),
+            Some(_) => "a worker has ended".to_owned(),
+            None => std::future::pending().await,
+        }
+    }
+
     /// Stops: no new sessions, a goodbye to the old ones, then the requests under way. Within [`limits::DRAIN_TIME`] and
     /// [`limits::HTTP_DRAIN_TIME`].
-    pub async fn shutdown(self) {
+    pub async fn shutdown(mut self) {
         info!(sessions = self.sessions.count(), "stopping");
         let workers_end = async {
             self.sessions.drain().await;
             // The workers hold the other ends: it returns when the last of them has gone.
             let _ = self.events.await;
+            while let Some(end) = self.ends.join_next().await {
+                if let Ok(Err(error)) = end {
+                    warn!(%error, "while stopping");
+                }
+            }
         };
         if timeout(limits::DRAIN_TIME, workers_end).await.is_err() {
             warn!(sessions = self.sessions.count(), "not every worker has ended in time");
@@ -138,27 +134,8 @@ impl Running {
     }
 }
 
-impl Buffers {
-    /// What to tell the operator where the kernel grants less than we ask for.
-    fn warning(&self) -> Option<String> {
-        let (asked, send, receive) = (self.asked, self.send, self.receive);
-        (send < asked || receive < asked).then(|| {
-            format!(
-                "the kernel grants UDP buffers of {send} (send) and {receive} (receive) bytes instead of {asked}; bursts may \
-                 be lost. To change that: sysctl -w net.core.wmem_max={asked} net.core.rmem_max={asked}"
-            )
-        })
-    }
-}
-
 fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
-}
-
-/// The only place that knows how workers are started: they use `certificate`, and `config.media` says where they listen.
-fn start_media(config: &Config, certificate: Arc<Certificate>) -> Result<Media, StartError> {
-    let _ = (&config.media, certificate);
-    Err(StartError::Media("this build has no media workers".into()))
 }
 
 #[cfg(test)]
@@ -172,7 +149,7 @@ mod tests {
 
     async fn start() -> (Running, Vec<FakeWorker>) {
         let (workers, events) = testing::workers(2);
-        let media = Media { workers: testing::boxed(&workers), events, buffers: Vec::new() };
+        let media = Media { workers: testing::boxed(&workers), events, ends: JoinSet::new(), buffers: Vec::new() };
         let mut config = Config::default();
         config.http.address = ListenAddr::One(([127, 0, 0, 1], 0).into());
         (App::start_with(config, testing::fingerprint(), media).await.unwrap(), workers)
@@ -209,15 +186,6 @@ mod tests {
             let ready = get(address, "/readyz").await;
             assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("retry-after: 2"), "{ready}");
             assert!(stopping.await.unwrap().is_ok(), "{mood:?}");
-        }
-    }
-
-    #[test]
-    fn small_buffers_are_told_with_the_remedy() {
-        let buffers = |send, receive| Buffers { asked: 4096, send, receive };
-        assert_eq!(buffers(4096, 8192).warning(), None);
-        for small in [buffers(1024, 4096), buffers(4096, 1024)] {
-            assert!(small.warning().unwrap().contains("sysctl -w net.core.wmem_max=4096 net.core.rmem_max=4096"));
         }
     }
 

@@ -161,6 +161,8 @@ pub const HTTP_PING_INTERVAL: Duration = Duration::from_secs(30);
 pub const SESSIONS: usize = 20_000;
 /// Worker threads; the UDP ports follow each other, so a typing error must not take thousands.
 pub const WORKERS: usize = 256;
+/// What workers say, waiting to be taken in: when a worker with all its sessions ends it offers them again and again.
+pub const WORKER_EVENTS: usize = 4096;
 /// From the offer to the worker's verdict. Its turn takes milliseconds, and OBS gives up after 8 s.
 pub const ADMIT_TIME: Duration = Duration::from_secs(3);
 /// From the question to a worker to what it says of its rooms.

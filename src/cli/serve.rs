@@ -69,11 +69,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         .map_err(Failure::failed)?;
     runtime.block_on(async {
         let stop = stop_signal().map_err(Failure::failed)?;
-        let running = App::start(config).await.map_err(Failure::failed)?;
+        let mut running = App::start(config).await.map_err(Failure::failed)?;
         println!("Rillcast is ready: open {} in a browser", running.url());
-        stop.await;
+        let failure = tokio::select! {
+            () = stop => None,
+            failure = running.failed() => Some(failure),
+        };
         running.shutdown().await;
-        Ok(())
+        failure.map_or(Ok(()), |failure| Err(Failure::Failed(failure)))
     })
 }
 

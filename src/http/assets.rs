@@ -28,20 +28,29 @@ macro_rules! embed {
 
 embed![
     "api.js",
+    "capture.js",
     "connection.js",
     "icon.svg",
+    "index.css",
     "index.html",
+    "index.js",
+    "level.js",
     "player-controls.js",
     "player.css",
     "player.html",
     "player.js",
+    "publisher-figures.js",
+    "publisher-source.js",
+    "publisher.css",
     "publisher.html",
+    "publisher.js",
     "resource.js",
     "sdp.js",
     "stats.js",
     "style.css",
     "ui.js",
     "whep.js",
+    "whip.js",
 ];
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {

@@ -26,8 +26,8 @@ use crate::limits;
 use crate::sdp::Fingerprint;
 use crate::sdp::offer::SdpError;
 use crate::session::registry::{Registry, Resource};
-use crate::session::workers::{Busy, Workers};
-use crate::worker::mailbox::{AdmitError, Command, EndReason, Event};
+use crate::session::workers::Workers;
+use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event};
 
 pub use crate::session::admit::Created;
 pub use crate::session::registry::Role;
@@ -178,6 +178,15 @@ impl Sessions {
     /// The registry's invariants hold after each of its calls, so a panic elsewhere does not spoil it.
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Sessions {
+    /// Nobody can end the sessions any more, so the workers do.
+    fn drop(&mut self) {
+        for worker in 0..self.workers.count() {
+            let _ = self.workers.send(worker, Command::Shutdown);
+        }
     }
 }
 

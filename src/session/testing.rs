@@ -7,10 +7,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::id::{RoomName, SessionId};
 use crate::sdp::{Candidate, Fingerprint, IceCredentials, Transport};
-use crate::session::workers::{Busy, Worker, Workers};
+use crate::session::workers::{Worker, Workers};
 use crate::session::{SessionConfig, Sessions};
 use crate::sfu::room::{RoomMedia, TrackMedia};
-use crate::worker::mailbox::{AdmitError, Command, EndReason, Event, RoomState, WorkerState};
+use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event, RoomState, WorkerState};
 
 /// How a fake worker behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
