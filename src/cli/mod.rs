@@ -1,4 +1,5 @@
 //! The command line: one file per command.
+#![expect(clippy::doc_markdown, reason = "these comments are the help texts, and shown as they are")]
 
 mod healthcheck;
 mod serve;
@@ -67,8 +68,8 @@ impl Cli {
     /// [`Failure`] says which exit code and why.
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Serve(args) => serve::run(args),
-            Command::Healthcheck(args) => healthcheck::run(args),
+            Command::Serve(args) => serve::run(&args),
+            Command::Healthcheck(args) => healthcheck::run(args.url),
         }
     }
 }
