@@ -33,8 +33,8 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Binds UDP to these addresses, and TCP to the same ones. IPv6 on the wildcard address is done without where the machine
-    /// does not have it.
+    /// Binds UDP to these addresses, and TCP to the same ones. IPv6 on the wildcard address is done without where the
+    /// machine does not have it.
     ///
     /// # Errors
     /// Which one could not be bound and why.
@@ -65,8 +65,8 @@ impl Sockets {
         if sockets.udp.is_empty() { Err(StartError::NoSocket) } else { Ok(sockets) }
     }
 
-    /// What an answer names, the best first: IPv4, IPv6, loopback; UDP before TCP. `public` are the only addresses named where
-    /// there are any, otherwise it is the interfaces'.
+    /// What an answer names, the best first: IPv4, IPv6, loopback; UDP before TCP. `public` are the only addresses
+    /// named where there are any, otherwise it is the interfaces'.
     ///
     /// # Errors
     /// Where the interfaces cannot be asked, or nothing is left to be named.

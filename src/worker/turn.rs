@@ -280,7 +280,7 @@ impl Worker {
     }
 }
 
-/// Seeds for rooms out of the worker's own (SplitMix64); they need to differ, not to be secret.
+/// Seeds for rooms out of the worker's own (`SplitMix64`); they need to differ, not to be secret.
 pub struct Seeds(pub u64);
 
 impl Seeds {
