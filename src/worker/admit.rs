@@ -86,7 +86,7 @@ mod tests {
             (true, 1, Some(silent), true, draining),
         ] {
             let load = Load { draining: drains, sessions, max_sessions: 2 };
-            let incumbent = incumbent.map(|silence| now - silence);
+            let incumbent = incumbent.map(|silence| now.checked_sub(silence).unwrap());
             let said = publisher(&load, now, incumbent, takeover);
             assert_eq!(said, verdict, "{load:?} {incumbent:?} {takeover}");
         }
