@@ -145,6 +145,10 @@ impl Worker {
 
     /// One datagram or frame: to its peer, and what the peer makes of it to the room.
     fn handle_datagram(&mut self, now: Instant, path: Path, data: &mut [u8]) {
+        // UDP delivers empty datagrams too, and nobody below expects one.
+        if data.is_empty() {
+            return self.drops.count(DropReason::NotMultiplexed);
+        }
         let key = match self.demux.route(&path, data) {
             Ok(key) => key,
             Err(reason) => return self.drops.count(reason),
@@ -280,7 +284,7 @@ impl Worker {
     }
 }
 
-/// Seeds for rooms out of the worker's own (SplitMix64); they need to differ, not to be secret.
+/// Seeds for rooms out of the worker's own (`SplitMix64`); they need to differ, not to be secret.
 pub struct Seeds(pub u64);
 
 impl Seeds {
