@@ -111,7 +111,7 @@ function setField(name, value) {
     const option = [...field.options].find((o) => o.value.toLowerCase() === String(value).toLowerCase());
     if (option) option.selected = true;
     else if (["fps", "bitrate"].includes(name) && /^\d{1,5}$/.test(value)) {
-      field.append(new Option(`${value} ${name === "bitrate" ? "kbit/s" : "per second"}`, value, false, true));
+      field.append(new Option(`${value} ${name === "bitrate" ? "kbit/s" : "fps"}`, value, false, true));
     }
   } else if (field instanceof RadioNodeList) {
     if ([...field].some((radio) => radio.value === value && !radio.disabled)) field.value = value;
