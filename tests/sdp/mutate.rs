@@ -15,14 +15,22 @@ fn holds(text: &str, kind: Kind, published: &[Format]) -> usize {
     1
 }
 
+/// Each is answered; the checker looks at what is answered otherwise than the prefix before, and at every line's end.
 #[test]
 fn every_prefix() {
     let published = published(Some(Codec::H264));
-    let mut answered = 0;
+    let mut checked = 0;
     for (_, text, kind) in offers() {
-        answered += (0..text.len()).map(|end| holds(&text[..end], kind, &published)).sum::<usize>();
+        let mut before = None;
+        for end in 0..text.len() {
+            let now = answer(&text[..end], kind, &published).ok();
+            if now != before || text[..end].ends_with('\n') {
+                checked += holds(&text[..end], kind, &published);
+            }
+            before = now;
+        }
     }
-    assert!(answered > 1_000, "{answered}");
+    assert!(checked > 500, "{checked}");
 }
 
 #[test]

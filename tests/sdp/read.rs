@@ -15,6 +15,8 @@ pub struct Section {
     pub proto: String,
     pub formats: Vec<String>,
     pub lines: Vec<String>,
+    /// The values of the lines `a=<key>:…`, by key.
+    attributes: BTreeMap<String, Vec<String>>,
 }
 
 impl Text {
@@ -31,9 +33,12 @@ impl Text {
                     proto: word(2),
                     formats: words.iter().skip(3).cloned().collect(),
                     lines: Vec::new(),
+                    attributes: BTreeMap::new(),
                 });
+            } else if let Some(section) = media.last_mut() {
+                section.push(line.trim_end());
             } else {
-                media.last_mut().map_or(&mut session, |section| &mut section.lines).push(line.trim_end().to_owned());
+                session.push(line.trim_end().to_owned());
             }
         }
         Self { session, media }
@@ -55,8 +60,15 @@ impl Text {
 }
 
 impl Section {
+    fn push(&mut self, line: &str) {
+        self.lines.push(line.to_owned());
+        if let Some((key, value)) = line.strip_prefix("a=").and_then(|line| line.split_once(':')) {
+            self.attributes.entry(key.to_owned()).or_default().push(value.trim().to_owned());
+        }
+    }
+
     pub fn values(&self, key: &str) -> Vec<&str> {
-        values(&self.lines, key)
+        self.attributes.get(key).map(|values| values.iter().map(String::as_str).collect()).unwrap_or_default()
     }
 
     pub fn has(&self, flag: &str) -> bool {
