@@ -28,3 +28,119 @@ pub const TRACKS_PER_PUBLISHER: usize = 2;
 pub const LAYERS_PER_TRACK: usize = 4;
 /// Least time between two key frame requests to one publisher, however many subscribers ask.
 pub const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
+
+// ---- what a room remembers --------------------------------------------------------------------------
+
+/// Largest RTP payload that is kept: what an Ethernet path carries, with room to spare.
+pub const PACKET_BYTES: usize = 2048;
+/// Payload bytes per track: ten seconds at 5 Mbit/s are 6.25 MB, so that a newcomer finds its key frame.
+pub const HISTORY_BYTES: usize = 8 << 20;
+/// Packets per track, for the same ten seconds with room for small packets.
+pub const HISTORY_PACKETS: usize = 16_384;
+/// Payloads are kept in pieces of this size, so that a quiet room stays small.
+pub const HISTORY_CHUNK_BYTES: usize = 32 << 10;
+/// How long a packet may be asked for again: a player's jitter buffer does not wait longer.
+pub const RETRANSMISSION_TIME: Duration = Duration::from_secs(2);
+/// Packets of a layer held back until its first key frame is found, should that one's first packet come late.
+pub const HELD_PACKETS: usize = 512;
+/// Changes of the mapping from a publisher's sequence numbers that are remembered, for packets that come late.
+pub const TIMELINE_CHANGES: usize = 64;
+/// Changes of the mapping to one subscriber's sequence numbers that are remembered, for NACKs that come late.
+pub const EGRESS_CHANGES: usize = 8;
+
+// ---- bursts -----------------------------------------------------------------------------------------
+
+/// A newcomer gets what it missed at so many times the speed of the original.
+pub const BURST_SPEED: i64 = 20;
+/// How often a burst goes on.
+pub const BURST_INTERVAL: Duration = Duration::from_millis(5);
+/// Packets of one burst per turn, so that newcomers do not starve those who are there.
+pub const BURST_PACKETS_PER_TURN: usize = 64;
+/// A group older than this is worth asking for a new key frame as well.
+pub const BURST_STALE_AFTER: Duration = Duration::from_secs(2);
+
+const _: () = assert!(HISTORY_BYTES * 8 / 10 >= 5_000_000, "ten seconds at 5 Mbit/s must fit");
+const _: () = assert!(PACKET_BYTES < HISTORY_CHUNK_BYTES);
+
+// ---- what a publisher may send ----------------------------------------------------------------------
+
+/// SSRCs of one publisher: media and retransmissions of four layers, one audio, and some that a restarted encoder takes anew.
+pub const SSRCS_PER_PUBLISHER: usize = 16;
+/// Longest parameter set (SPS, PPS) that is kept for repetition.
+pub const PARAMETER_SET_BYTES: usize = 512;
+
+// ---- what a subscriber may ask ----------------------------------------------------------------------
+
+/// Retransmissions that one subscriber gets per second: more than that much loss is no loss but an attack or a dead path.
+pub const RETRANSMISSIONS_PER_SECOND: u32 = 1_000;
+/// Retransmissions that wait for the next flush, per subscriber.
+pub const RETRANSMISSIONS_PENDING: usize = 256;
+// ---- control plane ----------------------------------------------------------------------------------
+
+/// From the first byte of a request's head (or of an idle connection) to its end: a browser needs milliseconds, a
+/// client that trickles header bytes holds a connection.
+pub const HTTP_HEADER_TIME: Duration = Duration::from_secs(15);
+/// From the head of a request to the end of its body; an offer is 10 kB.
+pub const HTTP_BODY_TIME: Duration = Duration::from_secs(10);
+/// Open connections to the HTTP listener; a page needs one, a WHIP or WHEP client none after its POST.
+pub const HTTP_CONNECTIONS: usize = 4096;
+/// Requests under way on one HTTP/2 connection.
+pub const HTTP_STREAMS: u32 = 64;
+/// Largest head of a request: ours are below 2 kB, but proxies add to them.
+pub const HTTP_HEAD_BYTES: usize = 64 << 10;
+/// Pings an HTTP/2 connection that says nothing, and waits as long again for the answer.
+pub const HTTP_PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Session resources of the server, those being admitted included: 32 kB each is 640 MB.
+pub const SESSIONS: usize = 20_000;
+/// Worker threads; the UDP ports follow each other, so a typing error must not take thousands.
+pub const WORKERS: usize = 256;
+/// From the offer to the worker's verdict. Its turn takes milliseconds, and OBS gives up after 8 s.
+pub const ADMIT_TIME: Duration = Duration::from_secs(3);
+/// From the question to a worker to what it says of its rooms.
+pub const INSPECT_TIME: Duration = Duration::from_secs(1);
+/// Characters of our ICE user name fragment, 6 bits each: two of 20,000 sessions are never the same (RFC 8445 §5.3 asks
+/// for 24 bits at least).
+pub const ICE_UFRAG_CHARS: usize = 12;
+/// Characters of our ICE password, 6 bits each (RFC 8445 §5.3 asks for 128 bits at least).
+pub const ICE_PWD_CHARS: usize = 32;
+/// What `Retry-After` says where a room has no publisher.
+pub const RETRY_NO_PUBLISHER: Duration = Duration::from_secs(2);
+/// What `Retry-After` says where a worker is busy or full, or the server stops.
+pub const RETRY_UNAVAILABLE: Duration = Duration::from_secs(2);
+
+/// From the signal to stop to the goodbye of the last session.
+pub const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// From there to the end of the requests under way.
+pub const HTTP_DRAIN_TIME: Duration = Duration::from_secs(3);
+
+const _: () = assert!(ADMIT_TIME.as_secs() < 8, "OBS waits 8 s for an answer");
+const _: () = assert!(ICE_UFRAG_CHARS >= 4 && ICE_PWD_CHARS >= 22, "RFC 8839 §5.4");
+
+// ---- session descriptions ---------------------------------------------------------------------------
+
+/// Lines of an offer or a fragment: a browser's fullest offer has 220, and eight m-lines of that kind still fit.
+pub const SDP_LINES: usize = 2_048;
+/// Longest line: an identity assertion is the longest that browsers write.
+pub const SDP_LINE_BYTES: usize = 4_096;
+/// m-lines of an offer: clients write up to three; each refused one costs 100 bytes of the answer.
+pub const SDP_MEDIA: usize = 16;
+/// Payload types of an m-line: RTP has no more numbers.
+pub const SDP_PAYLOAD_TYPES: usize = 128;
+/// Longest token that an answer repeats (the protocol or the first format of a refused m-line).
+pub const SDP_TOKEN_BYTES: usize = 64;
+/// Longest `a=fmtp` value: an H264 one with its parameter sets has 200. A format with a longer one is not accepted.
+pub const SDP_FMTP_BYTES: usize = 512;
+/// Longest ICE user name fragment and longest password (RFC 8839 §5.4).
+pub const ICE_CREDENTIAL_BYTES: usize = 256;
+/// Candidates of one trickle fragment: a client with ten addresses sends 40.
+pub const FRAGMENT_CANDIDATES: usize = 128;
+/// Our candidates in one answer: eight addresses by UDP and by TCP, 1.4 kB.
+pub const ANSWER_CANDIDATES: usize = 16;
+/// Formats accepted from one m-line of a subscriber: browsers offer nine that can be forwarded.
+pub const ANSWER_FORMATS: usize = 16;
+/// Longest answer: FFmpeg reads less than 8 KB.
+pub const ANSWER_BYTES: usize = 8 * 1_024 - 1;
+
+const _: () =
+    assert!(ANSWER_CANDIDATES * 100 + SDP_MEDIA * 100 < ANSWER_BYTES / 2, "half an answer is left for formats");
