@@ -29,6 +29,72 @@ pub const LAYERS_PER_TRACK: usize = 4;
 /// Least time between two key frame requests to one publisher, however many subscribers ask.
 pub const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
+// ---- sockets ----------------------------------------------------------------------------------------
+
+/// Largest datagram taken or sent: above every path MTU of the internet (1,500), whatever padding and tags add.
+pub const DATAGRAM_BYTES: usize = 2048;
+/// Datagrams of one receive call: measured, more per call gain nothing.
+pub const RECV_BATCH_DATAGRAMS: usize = 64;
+/// Bytes of one send batch: it stays in the second level cache between sealing and the kernel's copy.
+pub const SEND_BATCH_BYTES: usize = 256 << 10;
+/// Trains of one send batch, which are one system call: beyond 16 nothing was gained, and a call's arrays stay small.
+pub const SEND_BATCH_TRAINS: usize = 64;
+/// Segments of one train: the kernel's `UDP_MAX_SEGMENTS` of old kernels.
+pub const TRAIN_SEGMENTS: usize = 64;
+/// Bytes of one train: with its headers it is one IP packet of at most 65,535 to the kernel.
+pub const TRAIN_BYTES: usize = 65_000;
+/// Destinations remembered as refusing trains, by hash of the address; one that is pushed out is found again.
+pub const TRAIN_REFUSALS: usize = 256;
+/// Socket buffers asked for, in bytes: a key frame for a hundred subscribers, or a tenth of a second of 300 Mbit/s.
+pub const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+/// TCP connections of one worker: TCP is for the few whose network blocks UDP.
+pub const TCP_CONNECTIONS: usize = 1024;
+/// TCP connections of one worker without an ICE check yet: they cost memory before anybody has shown a password.
+pub const TCP_UNVALIDATED: usize = 256;
+/// A TCP connection without an ICE check is closed after so long.
+pub const TCP_VALIDATION_TIME: Duration = Duration::from_secs(10);
+/// TCP connections waiting to be accepted in the kernel.
+pub const TCP_ACCEPT_QUEUE: i32 = 256;
+/// Accepted in one turn: a flood of connections must not hold up media.
+pub const TCP_ACCEPTS_PER_TURN: usize = 64;
+/// Bytes read from one connection at a time, then the next one's turn comes.
+pub const TCP_READ_BYTES: usize = 16 << 10;
+/// Reads from all connections in one turn, whether they bring frames or not.
+pub const TCP_READS_PER_TURN: usize = 128;
+/// Frames taken from all connections in one turn.
+pub const TCP_FRAMES_PER_TURN: usize = 512;
+/// Media beyond this backlog is dropped up to the next key frame: at 2.5 Mbit/s it is 0.8 s of delay.
+pub const TCP_BACKLOG_BYTES: usize = 256_000;
+/// What STUN, DTLS and RTCP may add to a backlog that media has filled.
+pub const TCP_CONTROL_BYTES: usize = 64_000;
+/// Bytes that the kernel takes before they can be sent: what waits there is delay that the backlog does not show.
+pub const TCP_UNSENT_BYTES: u32 = 64_000;
+
+// ---- worker -----------------------------------------------------------------------------------------
+
+/// Commands that wait for a worker: it takes them every turn, so more waiting means that it is overloaded.
+pub const MAILBOX_COMMANDS: usize = 1024;
+/// Commands taken in one turn; an admission costs some microseconds.
+pub const COMMANDS_PER_TURN: usize = 64;
+/// Receive calls per socket in one turn: 512 datagrams take about 2 ms, then timers and commands come.
+pub const BATCHES_PER_TURN: usize = 8;
+/// Timers served in one turn.
+pub const TIMERS_PER_TURN: usize = 1024;
+/// Least time to a timer: the kernel's sleep counts milliseconds, and an owner that is due again at once keeps no core busy.
+pub const TIMER_RESOLUTION: Duration = Duration::from_millis(1);
+/// Datagrams, and events, taken from one peer at a time: a DTLS flight is a dozen.
+pub const PEER_DRAIN_STEPS: usize = 64;
+/// How soon events are offered again that the control plane had no room for.
+pub const EVENT_RETRY: Duration = Duration::from_millis(10);
+/// How long a worker that ends waits for the control plane to take its last events.
+pub const LAST_EVENTS_TIME: Duration = Duration::from_secs(1);
+
+const _: () = {
+    assert!(SEND_BATCH_BYTES >= TRAIN_BYTES + DATAGRAM_BYTES, "a full train fits a batch");
+    assert!(TCP_READ_BYTES >= DATAGRAM_BYTES + 2, "a full frame fits a read");
+    assert!(TCP_UNVALIDATED <= TCP_CONNECTIONS, "the part is not more than the whole");
+    assert!(PUBLISHER_EVICTABLE_AFTER.as_secs() < CONSENT_EXPIRY.as_secs(), "eviction is the quicker way");
+};
 // ---- what a room remembers --------------------------------------------------------------------------
 
 /// Largest RTP payload that is kept: what an Ethernet path carries, with room to spare.
@@ -95,6 +161,8 @@ pub const HTTP_PING_INTERVAL: Duration = Duration::from_secs(30);
 pub const SESSIONS: usize = 20_000;
 /// Worker threads; the UDP ports follow each other, so a typing error must not take thousands.
 pub const WORKERS: usize = 256;
+/// What workers say, waiting to be taken in: when a worker with all its sessions ends it offers them again and again.
+pub const WORKER_EVENTS: usize = 4096;
 /// From the offer to the worker's verdict. Its turn takes milliseconds, and OBS gives up after 8 s.
 pub const ADMIT_TIME: Duration = Duration::from_secs(3);
 /// From the question to a worker to what it says of its rooms.
@@ -163,3 +231,17 @@ pub const CLIENT_ANSWER_BYTES: u64 = 1 << 20;
 pub const CLIENT_REQUEST_TIME: Duration = Duration::from_secs(10);
 /// From the answer to the connection: ICE checks and the DTLS handshake.
 pub const CLIENT_CONNECT_TIME: Duration = Duration::from_secs(15);
+// ---- peers ------------------------------------------------------------------------------------------
+
+/// SSRCs whose replay state one session may have, for SRTP and for SRTCP each: 150 bytes each.
+pub const SRTP_SSRCS: usize = 16;
+/// Addresses that ICE has validated for one session: a client has a handful of interfaces.
+pub const PATHS_PER_PEER: usize = 8;
+/// Datagrams that one handshake may take: a browser needs about ten, each repeated a few times on a bad path.
+pub const HANDSHAKE_DATAGRAMS: u32 = 256;
+/// Bytes likewise.
+pub const HANDSHAKE_BYTES: usize = 96 << 10;
+/// DTLS datagrams after the handshake, per session: repeated last flights and the goodbye. What is beyond goes unanswered.
+pub const DTLS_DATAGRAMS_AFTER: u32 = 1024;
+/// Largest ClientHello that is put together to be looked at: with a post-quantum key share it has 1.5 kB.
+pub const CLIENT_HELLO_BYTES: usize = 8 << 10;

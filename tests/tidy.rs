@@ -175,10 +175,11 @@ fn check_length(file: &File, findings: &mut Findings) {
     }
 }
 
+/// `cargo fmt` leaves comments and strings as wide as they are.
 fn check_columns(file: &File, findings: &mut Findings) {
     for (number, line) in file.text.lines().enumerate() {
         let columns = line.chars().count();
-        if file.is_code() && columns > MOST_COLUMNS {
+        if file.is_rust() && columns > MOST_COLUMNS {
             findings.add(file, number + 1, &format!("{columns} columns, at most {MOST_COLUMNS} are allowed"));
         }
     }
@@ -444,7 +445,7 @@ fn the_checks_see_what_is_bad_and_only_that() {
         (check_length, "src/main.rs", &long_file[..100], 0),
         (check_columns, "src/sfu/room.rs", &long_line, 1),
         (check_columns, "src/sfu/room.rs", &long_line[1..], 0),
-        (check_columns, "README.md", &long_line, 0),
+        (check_columns, "tests/browser/harness.mjs", &long_line, 0),
         (check_promises, "README.md", &promise, 1),
         (check_promises, "README.md", "METHODOLOGY", 0),
         (check_places, "README.md", &place, 1),

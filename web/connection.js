@@ -237,6 +237,8 @@ export class Connection {
       case "connected":
         clearTimeout(this.#timer);
         this.#restarting = false;
+        // Long waits were those for a publisher; a session that does not last still counts as two failures.
+        this.#tries = Math.min(this.#tries, 2);
         this.#liveSince ||= performance.now();
         this.connected();
         break;

@@ -50,7 +50,10 @@ const player = new WhepPlayer({
   stereo: query.get("stereo") !== "0",
   onstate: showState,
   onstats: showStats,
-  onstream: () => controls.play(),
+  onstream() {
+    stage.classList.add("seen");
+    controls.play();
+  },
 });
 
 const controls = installControls({

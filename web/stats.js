@@ -94,9 +94,15 @@ function pathOf(report) {
   return {
     rttMs: milliseconds(pair?.currentRoundTripTime),
     protocol,
-    srtpCipher: transport?.srtpCipher ?? null,
+    srtpCipher: cipherOf(transport?.srtpCipher),
     availableBitrate: pair?.availableOutgoingBitrate ?? null,
   };
+}
+
+/** "AES-128-GCM" of AEAD_AES_128_GCM, "AES-128-CM" of SRTP_AES128_CM_HMAC_SHA1_80. */
+function cipherOf(name) {
+  const parts = /AES_?(\d+)_(GCM|CM)/.exec(name ?? "");
+  return parts ? `AES-${parts[1]}-${parts[2]}` : name ?? null;
 }
 
 function codecOf(report, entry) {

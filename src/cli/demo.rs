@@ -24,18 +24,19 @@ pub struct Args {
     serve: serve::Args,
 }
 
-pub(super) fn run(args: Args) -> Result<(), Failure> {
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = args.serve.config()?;
     log::start(&config.log);
     block_on(async {
         let stop = stop_signal().map_err(Failure::failed)?;
         let token = config.auth.token.as_ref().map(|token| token.expose().to_owned());
-        let running = App::start(config).await.map_err(Failure::failed)?;
+        let mut running = App::start(config).await.map_err(Failure::failed)?;
         let port = running.http_addr.port();
         let endpoint = format!("http://127.0.0.1:{port}/whip/{ROOM}");
         println!("Rillcast is ready: open http://localhost:{port}/watch/{ROOM} in a browser");
         let result = tokio::select! {
             () = stop => Ok(()),
+            failure = running.failed() => Err(Failure::Failed(failure)),
             error = source(&endpoint, token) => Err(failure_of(&error)),
         };
         running.shutdown().await;

@@ -1,4 +1,5 @@
 //! The command line: one file per command.
+#![expect(clippy::doc_markdown, reason = "these comments are the help texts, and shown as they are")]
 
 mod demo;
 mod healthcheck;
@@ -74,11 +75,11 @@ impl Cli {
     /// [`Failure`] says which exit code and why.
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Serve(args) => serve::run(args),
-            Command::Demo(args) => demo::run(args),
-            Command::Publish(args) => publish::run(args),
-            Command::Play(args) => play::run(args),
-            Command::Healthcheck(args) => healthcheck::run(args),
+            Command::Serve(args) => serve::run(&args),
+            Command::Demo(args) => demo::run(&args),
+            Command::Publish(args) => publish::run(&args),
+            Command::Play(args) => play::run(&args),
+            Command::Healthcheck(args) => healthcheck::run(args.url),
         }
     }
 }

@@ -54,7 +54,7 @@ pub struct Args {
     no_pli: bool,
 }
 
-pub(super) fn run(args: Args) -> Result<(), Failure> {
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
     block_on(play(args))
 }
 
@@ -96,7 +96,7 @@ struct Track {
     sink: Option<Sink>,
 }
 
-async fn play(args: Args) -> Result<(), Failure> {
+async fn play(args: &Args) -> Result<(), Failure> {
     let stop = stop_signal().map_err(Failure::failed)?;
     tokio::pin!(stop);
     let link = LinkOptions { token: args.token.clone(), nack: !args.no_nack, ..LinkOptions::default() };
@@ -105,7 +105,7 @@ async fn play(args: Args) -> Result<(), Failure> {
         () = &mut stop => return Ok(()),
         player = retrying(args.wait, || Player::connect(&args.url, &options)) => player?,
     };
-    let mut receiver = Receiver::new(&args);
+    let mut receiver = Receiver::new(args);
     let limit = after(args.duration);
     tokio::pin!(limit);
     let mut tick = tokio::time::interval(KEYFRAME_INTERVAL);
@@ -125,7 +125,7 @@ async fn play(args: Args) -> Result<(), Failure> {
             () = &mut stop => break false,
         }
     };
-    let mut report = receiver.report(&args, &player)?;
+    let mut report = receiver.report(args, &player)?;
     report.disconnected = disconnected;
     // The server may have ended the session already.
     let _ = player.close().await;

@@ -56,9 +56,9 @@ pub struct Args {
     fps: f64,
 }
 
-pub(super) fn run(args: Args) -> Result<(), Failure> {
-    let source = source_of(&args)?;
-    block_on(publish(args, source))
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let source = source_of(args)?;
+    block_on(publish(args, &source))
 }
 
 fn source_of(args: &Args) -> Result<Source, Failure> {
@@ -72,7 +72,7 @@ fn source_of(args: &Args) -> Result<Source, Failure> {
     Source::new(clips, args.looping).ok_or_else(|| Failure::Usage("at most one video and one audio file".to_owned()))
 }
 
-async fn publish(args: Args, source: Source) -> Result<(), Failure> {
+async fn publish(args: &Args, source: &Source) -> Result<(), Failure> {
     let stop = stop_signal().map_err(Failure::failed)?;
     tokio::pin!(stop);
     let options = LinkOptions { token: args.token.clone(), ..LinkOptions::default() };
@@ -83,7 +83,7 @@ async fn publish(args: Args, source: Source) -> Result<(), Failure> {
     for clip in source.clips() {
         eprintln!("publishing {} ({:.1} s) to {}", clip.codec.name(), clip.seconds(), args.url);
     }
-    let result = send(&mut publisher, &source, args.duration, stop).await;
+    let result = send(&mut publisher, source, args.duration, stop).await;
     let closed = publisher.close().await;
     match result {
         Err(error) => Err(failure_of(&error)),

@@ -58,7 +58,7 @@ impl Args {
 }
 
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn run(args: Args) -> Result<(), Failure> {
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = args.config()?;
     log::start(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -69,11 +69,14 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         .map_err(Failure::failed)?;
     runtime.block_on(async {
         let stop = stop_signal().map_err(Failure::failed)?;
-        let running = App::start(config).await.map_err(Failure::failed)?;
+        let mut running = App::start(config).await.map_err(Failure::failed)?;
         println!("Rillcast is ready: open {} in a browser", running.url());
-        stop.await;
+        let failure = tokio::select! {
+            () = stop => None,
+            failure = running.failed() => Some(failure),
+        };
         running.shutdown().await;
-        Ok(())
+        failure.map_or(Ok(()), |failure| Err(Failure::Failed(failure)))
     })
 }
 
@@ -97,4 +100,54 @@ fn variables() -> String {
         let _ = writeln!(text, "  {name:<20}{what}{default}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn config(line: &str) -> Result<Config, Failure> {
+        Line::try_parse_from(line.split(' ')).unwrap().args.config()
+    }
+
+    #[test]
+    fn flags_reach_the_configuration() {
+        let config = config(
+            "x --http-addr :9000 --udp-port 9100 --workers 2 --public-ip 203.0.113.7,::1 --public-ip 203.0.113.8",
+        );
+        let config = config.unwrap();
+        assert_eq!(config.http.address, crate::http::ListenAddr::Any(9000));
+        assert_eq!((config.media.udp_port, config.media.workers), (9100, Some(2)));
+        assert_eq!(config.media.public_ips.len(), 3);
+    }
+
+    #[test]
+    fn bad_flags_are_a_matter_of_usage() {
+        for (line, flag) in [
+            ("x --http-addr nowhere", "--http-addr"),
+            ("x --udp-port 70000", "--udp-port"),
+            ("x --workers 0", "--workers"),
+            ("x --public-ip here", "--public-ip"),
+        ] {
+            let failure = config(line).map(drop).unwrap_err();
+            assert_eq!(failure.exit_code(), 2);
+            assert!(failure.message().starts_with(flag), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn the_help_has_every_variable() {
+        let help = variables();
+        for (name, ..) in VARIABLES {
+            assert!(help.contains(name));
+        }
+    }
 }

@@ -33,9 +33,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("TAKEOVER", "false", "true: a second publisher with the same token replaces the first"),
 ];
 
+type Variables<'a> = Box<dyn Fn(&str) -> Option<OsString> + 'a>;
+
 /// Where values come from: flags first, then the environment.
 pub struct Source<'a> {
-    variables: Box<dyn Fn(&str) -> Option<OsString> + 'a>,
+    variables: Variables<'a>,
     flags: BTreeMap<&'static str, (&'static str, String)>,
 }
 
@@ -114,7 +116,7 @@ impl<'a> Source<'a> {
             workers: self.parse("MEDIA_WORKERS", WORKERS, workers)?,
             public_ips: self.parse("MEDIA_PUBLIC_IPS", IPS, |text| list(text, address))?.unwrap_or_default(),
         };
-        let fits = |port: u16| port == 0 || usize::from(port) + media.worker_count() - 1 <= usize::from(u16::MAX);
+        let fits = |port: u16| port == 0 || u16::try_from(usize::from(port) + media.worker_count() - 1).is_ok();
         if !fits(media.udp_port) {
             return Err(self.error("MEDIA_UDP_PORT", media.udp_port, PORT_RANGE));
         }

@@ -26,13 +26,39 @@ macro_rules! embed {
     };
 }
 
-embed!["index.html", "player.html", "publisher.html", "style.css"];
+embed![
+    "api.js",
+    "capture.js",
+    "connection.js",
+    "icon.svg",
+    "index.css",
+    "index.html",
+    "index.js",
+    "level.js",
+    "player-controls.js",
+    "player.css",
+    "player.html",
+    "player.js",
+    "publisher-figures.js",
+    "publisher-source.js",
+    "publisher.css",
+    "publisher.html",
+    "publisher.js",
+    "resource.js",
+    "sdp.js",
+    "stats.js",
+    "style.css",
+    "ui.js",
+    "whep.js",
+    "whip.js",
+];
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     let asset = |(name, bytes): &(&'static str, &'static [u8])| {
         let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-        let hex: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        let etag = HeaderValue::try_from(format!("\"{hex}\"")).expect("hexadecimal digits");
+        let start = digest.as_ref()[..8].try_into().expect("SHA-256 has 32 bytes");
+        let etag =
+            HeaderValue::try_from(format!("\"{:016x}\"", u64::from_be_bytes(start))).expect("hexadecimal digits");
         Asset { name, bytes, etag }
     };
     FILES.iter().map(asset).collect()

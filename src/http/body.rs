@@ -30,7 +30,10 @@ pub(super) async fn text(mut request: Request, expected: &'static str) -> Result
     }
     DefaultBodyLimit::max(limits::BODY_BYTES).apply(&mut request);
     let body = Bytes::from_request(request, &());
-    let bytes = timeout(limits::HTTP_BODY_TIME, body).await.map_err(|_| ApiError::BodyTimeout)?.map_err(too_large)?;
+    let bytes = timeout(limits::HTTP_BODY_TIME, body)
+        .await
+        .map_err(|_| ApiError::BodyTimeout)?
+        .map_err(|error| broken(&error))?;
     String::from_utf8(bytes.into()).map_err(|_| ApiError::InvalidSdp("it is not UTF-8".into()))
 }
 
@@ -40,7 +43,7 @@ fn has_type(headers: &HeaderMap, expected: &str) -> bool {
     value.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(expected))
 }
 
-fn too_large(rejection: BytesRejection) -> ApiError {
+fn broken(rejection: &BytesRejection) -> ApiError {
     match rejection {
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => ApiError::BodyTooLarge,
         _ => ApiError::InvalidSdp("the body broke off".into()),

@@ -39,11 +39,16 @@ impl IceServer {
     }
 
     fn link(&self) -> HeaderValue {
-        let mut link = format!("<{}>; rel=\"ice-server\"", self.url);
-        if let Some((user, password)) = &self.credentials {
-            let (user, password) = (quoted(user), quoted(password.expose()));
-            link += &format!("; username={user}; credential={password}; credential-type=\"password\"");
-        }
+        let url = &self.url;
+        let link = match &self.credentials {
+            None => format!("<{url}>; rel=\"ice-server\""),
+            Some((user, password)) => {
+                let (user, password) = (quoted(user), quoted(password.expose()));
+                format!(
+                    "<{url}>; rel=\"ice-server\"; username={user}; credential={password}; credential-type=\"password\""
+                )
+            }
+        };
         HeaderValue::from_str(&link).expect("the configuration takes printable characters only")
     }
 
@@ -118,7 +123,7 @@ mod tests {
         let stun = "<stun:s.example:3478>; rel=\"ice-server\"".to_owned();
         let turn = "<turn:t.example?transport=udp>; rel=\"ice-server\"; username=\"me \\\"x\\\"\"; \
                     credential=\"a\\\\b;c\"; credential-type=\"password\"";
-        assert_eq!(text(false), [stun.clone()]);
+        assert_eq!(text(false), std::slice::from_ref(&stun));
         assert_eq!(text(true), [stun, turn.to_owned()]);
         assert_eq!(
             serde_json::to_value(links.json(false)).unwrap(),

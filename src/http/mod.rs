@@ -68,13 +68,13 @@ impl ListenAddr {
         text.parse().ok().map(Self::One)
     }
 
-    /// What to bind to, the first that works.
+    /// What to bind to, and what else where that does not work.
     #[must_use]
-    pub fn candidates(self) -> Vec<SocketAddr> {
+    pub fn candidates(self) -> (SocketAddr, Option<SocketAddr>) {
         match self {
             // A socket on [::] takes IPv4 too, unless the machine has no IPv6.
-            Self::Any(port) => vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()],
-            Self::One(address) => vec![address],
+            Self::Any(port) => ((Ipv6Addr::UNSPECIFIED, port).into(), Some((Ipv4Addr::UNSPECIFIED, port).into())),
+            Self::One(address) => (address, None),
         }
     }
 }

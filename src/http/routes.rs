@@ -36,6 +36,7 @@ pub fn router(api: Arc<Api>) -> Router {
 }
 
 /// A fault of ours costs one request, and the client learns nothing of it.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
 fn internal_error(panic: Box<dyn Any + Send>) -> Response {
     let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     error!(panic = what.unwrap_or("?"), "a request handler panicked");

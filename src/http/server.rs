@@ -31,14 +31,12 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// # Errors
 /// Where no address can be had; the address that was asked for first is named.
 pub async fn listen(address: ListenAddr) -> Result<TcpListener, (SocketAddr, io::Error)> {
-    let mut first = None;
-    for candidate in address.candidates() {
-        match TcpListener::bind(candidate).await {
-            Ok(listener) => return Ok(listener),
-            Err(error) => first = first.or(Some((candidate, error))),
-        }
+    let (first, second) = address.candidates();
+    match (TcpListener::bind(first).await, second) {
+        (Ok(listener), _) => Ok(listener),
+        (Err(error), None) => Err((first, error)),
+        (Err(error), Some(second)) => TcpListener::bind(second).await.map_err(|_| (first, error)),
     }
-    Err(first.expect("there is at least one candidate"))
 }
 
 /// Serves until `stop`, then lets the requests under way finish within [`limits::HTTP_DRAIN_TIME`].
@@ -49,7 +47,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     let mut stop = pin!(stop);
     loop {
         let accepted = async {
-            let place = places.clone().acquire_owned().await.expect("it is never closed");
+            let place = places.clone().acquire_owned().await;
             (place, listener.accept().await)
         };
         tokio::select! {

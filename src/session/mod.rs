@@ -11,11 +11,11 @@ mod registry;
 mod resource;
 pub mod rooms;
 #[cfg(test)]
-pub mod testing;
+pub(crate) mod testing;
 pub mod workers;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -26,8 +26,8 @@ use crate::limits;
 use crate::sdp::Fingerprint;
 use crate::sdp::offer::SdpError;
 use crate::session::registry::{Registry, Resource};
-use crate::session::workers::{Busy, Workers};
-use crate::worker::mailbox::{AdmitError, Command, EndReason, Event};
+use crate::session::workers::Workers;
+use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event};
 
 pub use crate::session::admit::Created;
 pub use crate::session::registry::Role;
@@ -131,13 +131,14 @@ impl Sessions {
         self.registry().len()
     }
 
-    /// Takes in what the workers say, until the last of them has ended.
-    pub async fn follow(&self, mut events: mpsc::Receiver<(usize, Event)>) {
+    /// Takes in what the workers say, until the last of them has ended or nobody else holds the sessions.
+    pub async fn follow(sessions: Weak<Self>, mut events: mpsc::Receiver<(usize, Event)>) {
         while let Some((_, event)) = events.recv().await {
+            let Some(sessions) = sessions.upgrade() else { return };
             match event {
-                Event::Connected { session, gcm } => self.handle_connected(session, gcm),
+                Event::Connected { session, gcm } => sessions.handle_connected(session, gcm),
                 Event::Ended { session, reason } => {
-                    self.forget(session, reason);
+                    sessions.forget(session, reason);
                 }
             }
         }
@@ -177,6 +178,15 @@ impl Sessions {
     /// The registry's invariants hold after each of its calls, so a panic elsewhere does not spoil it.
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Sessions {
+    /// Nobody can end the sessions any more, so the workers do.
+    fn drop(&mut self) {
+        for worker in 0..self.workers.count() {
+            let _ = self.workers.send(worker, Command::Shutdown);
+        }
     }
 }
 

@@ -7,10 +7,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::id::{RoomName, SessionId};
 use crate::sdp::{Candidate, Fingerprint, IceCredentials, Transport};
-use crate::session::workers::{Busy, Worker, Workers};
+use crate::session::workers::{Worker, Workers};
 use crate::session::{SessionConfig, Sessions};
 use crate::sfu::room::{RoomMedia, TrackMedia};
-use crate::worker::mailbox::{AdmitError, Command, EndReason, Event, RoomState, WorkerState};
+use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event, RoomState, WorkerState};
 
 /// How a fake worker behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -26,6 +26,8 @@ pub enum Mood {
     Silent,
     /// It takes commands and drops them unanswered.
     Deaf,
+    /// It has a bug.
+    Broken,
 }
 
 #[derive(Default)]
@@ -39,13 +41,15 @@ struct State {
     unanswered: Vec<Box<dyn std::any::Any + Send>>,
 }
 
+type Events = mpsc::Sender<(usize, Event)>;
+
 /// One fake worker; clones are the same one.
 #[derive(Clone)]
 pub struct FakeWorker {
     number: usize,
     candidates: Vec<Candidate>,
     state: Arc<Mutex<State>>,
-    events: Arc<Mutex<Option<mpsc::Sender<(usize, Event)>>>>,
+    events: Arc<Mutex<Option<Events>>>,
 }
 
 impl FakeWorker {
@@ -96,15 +100,17 @@ impl State {
 
 impl Worker for FakeWorker {
     fn send(&self, command: Command) -> Result<(), Busy> {
+        let mood = self.state.lock().unwrap().mood;
+        assert!(mood != Mood::Broken, "a bug that the test asked for");
         let mut state = self.state.lock().unwrap();
-        match state.mood {
+        match mood {
             Mood::Busy => return Err(Busy),
             Mood::Silent => {
                 state.unanswered.push(Box::new(command));
                 return Ok(());
             }
             Mood::Deaf => return Ok(()),
-            Mood::Willing | Mood::Full => {}
+            Mood::Willing | Mood::Full | Mood::Broken => {}
         }
         match command {
             Command::AdmitPublisher(admit) => {
@@ -219,8 +225,7 @@ pub fn fingerprint() -> Fingerprint {
 pub fn sessions(config: SessionConfig, count: usize) -> (Arc<Sessions>, Vec<FakeWorker>) {
     let (workers, events) = workers(count);
     let sessions = Arc::new(Sessions::new(config, boxed(&workers), fingerprint()));
-    let follower = sessions.clone();
-    tokio::spawn(async move { follower.follow(events).await });
+    tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), events));
     (sessions, workers)
 }
 

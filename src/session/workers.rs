@@ -3,12 +3,7 @@
 use tokio::sync::oneshot;
 
 use crate::sdp::Candidate;
-use crate::worker::mailbox::Command;
-
-/// The worker's mailbox is full, or the worker is gone: the command was not taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the worker is busy")]
-pub struct Busy;
+use crate::worker::mailbox::{Busy, Command};
 
 /// One worker. Neither call waits.
 pub trait Worker: Send + Sync {

@@ -21,10 +21,10 @@ impl LogConfig {
         let level = |word: &str| {
             ["off", "error", "warn", "info", "debug", "trace"].iter().any(|level| word.eq_ignore_ascii_case(level))
         };
-        let words = || filter.split(',').map(str::trim).filter(|word| !word.is_empty());
-        let plausible = words().all(|word| word.contains(['=', ':', '[']) || level(word));
-        (plausible && words().count() > 0 && EnvFilter::try_new(filter).is_ok())
-            .then(|| Self { filter: filter.to_owned() })
+        let words: Vec<&str> = filter.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        let plausible = !words.is_empty() && words.iter().all(|word| word.contains(['=', ':', '[']) || level(word));
+        let filter = words.join(",");
+        (plausible && EnvFilter::try_new(&filter).is_ok()).then_some(Self { filter })
     }
 
     fn filter(&self) -> EnvFilter {
