@@ -37,7 +37,6 @@ pub const VIDEO_PT: u8 = 96;
 #[derive(Debug)]
 pub enum Incoming {
     Rtp(Vec<u8>),
-    Rtcp(Vec<u8>),
     Closed,
 }
 
@@ -242,11 +241,13 @@ impl Light {
             128..=191 => {
                 let (_, remote) = self.keys.as_mut()?;
                 let rtcp = (192..=223).contains(bytes.get(1)?);
-                Some(if rtcp {
-                    Incoming::Rtcp(remote.decrypt_rtcp(bytes).ok()?.to_vec())
-                } else {
-                    Incoming::Rtp(remote.decrypt_rtp(bytes).expect("what the server sends opens").to_vec())
-                })
+                if rtcp {
+                    remote.decrypt_rtcp(bytes).expect("what the server sends opens");
+                    return None;
+                }
+                let packet = remote.decrypt_rtp(bytes).expect("what the server sends opens").to_vec();
+                self.report(&packet);
+                Some(Incoming::Rtp(packet))
             }
             _ => None,
         }
@@ -285,8 +286,14 @@ impl Light {
         }
     }
 
-    pub fn send_rtcp(&mut self, packet: &[u8]) {
-        let sealed = self.keys.as_mut().unwrap().0.encrypt_rtcp(packet).unwrap();
+    /// A receiver report that acknowledges this packet, so that the server knows that the address is real.
+    fn report(&mut self, packet: &[u8]) {
+        let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 1];
+        report.extend(&packet[8..12]);
+        report.extend([0; 4]);
+        report.extend([0, 0, packet[2], packet[3]]);
+        report.extend([0; 12]);
+        let sealed = self.keys.as_mut().unwrap().0.encrypt_rtcp(&report).unwrap();
         self.socket.send_to(&sealed, self.server).unwrap();
     }
 
