@@ -115,14 +115,25 @@ impl Running {
     /// [`limits::HTTP_DRAIN_TIME`].
     pub async fn shutdown(mut self) {
         info!(sessions = self.sessions.count(), "stopping");
-        let workers_end = async {
+        let told = async {
             self.sessions.drain().await;
+            std::future::pending::<()>().await;
+        };
+        let ended = async {
             // The workers hold the other ends: it returns when the last of them has gone.
             let _ = self.events.await;
             while let Some(end) = self.ends.join_next().await {
                 if let Ok(Err(error)) = end {
                     warn!(%error, "while stopping");
                 }
+            }
+        };
+        // A worker that has gone already cannot be told.
+        let workers_end = async {
+            tokio::select! {
+                biased;
+                () = told => {}
+                () = ended => {}
             }
         };
         if timeout(limits::DRAIN_TIME, workers_end).await.is_err() {
