@@ -59,20 +59,11 @@ export async function openMicrophone({ microphone, music }) {
 
 /** The cameras and microphones: `{cameras, microphones}`, each `[{id, label}]`. Names come with the permission only. */
 export async function devices() {
-  const list = captureAllowed ? await navigator.mediaDevices.enumerateDevices() : [];
+  const list = captureAllowed ? await navigator.mediaDevices.enumerateDevices().catch(() => []) : [];
   const of = (kind, word) => list
     .filter((device) => device.kind === kind && device.deviceId && device.deviceId !== "communications")
     .map((device, i) => ({ id: device.deviceId, label: device.label || `${word} ${i + 1}` }));
   return { cameras: of("videoinput", "Camera"), microphones: of("audioinput", "Microphone") };
-}
-
-/** Whether the camera may be opened without a question to the user. */
-export async function cameraGranted() {
-  try {
-    return (await navigator.permissions.query({ name: "camera" })).state === "granted";
-  } catch {
-    return false;
-  }
 }
 
 /** What a failed attempt to capture means, in plain words. `what` is "camera", "microphone" or "screen". */

@@ -8,7 +8,7 @@
 // `source` (its `video` and `audio` are the tracks that are sent).
 
 import { ROOM_NAME, ROOM_RULE, watchUrl, whipUrl } from "./api.js";
-import { captureAllowed, cameraGranted, screenAllowed, devices } from "./capture.js";
+import { captureAllowed, devices, screenAllowed } from "./capture.js";
 import { LevelMeter } from "./level.js";
 import { Source } from "./publisher-source.js";
 import { figuresOf, limitationText } from "./publisher-figures.js";
@@ -25,7 +25,8 @@ const meter = new LevelMeter($("#level"));
 
 let publisher = null;
 let liveSince = 0;
-// Nothing is captured before somebody asked for it: with a button, a choice of source, or an earlier permission.
+// Nothing is captured before somebody asked for it, even where it was allowed earlier: a camera's lamp that goes on by
+// itself frightens people.
 let opened = false;
 let muted = false;
 let hidden = false;
@@ -110,7 +111,7 @@ function setField(name, value) {
     const option = [...field.options].find((o) => o.value.toLowerCase() === String(value).toLowerCase());
     if (option) option.selected = true;
     else if (["fps", "bitrate"].includes(name) && /^\d{1,5}$/.test(value)) {
-      field.append(new Option(`${value} ${name === "bitrate" ? "kbit/s" : "per second"}`, value, false, true));
+      field.append(new Option(`${value} ${name === "bitrate" ? "kbit/s" : "fps"}`, value, false, true));
     }
   } else if (field instanceof RadioNodeList) {
     if ([...field].some((radio) => radio.value === value && !radio.disabled)) field.value = value;
@@ -320,9 +321,11 @@ async function begin() {
   // A screen is chosen by a click, each time: browsers want it so.
   if (form.elements.source.value === "screen" && !query.has("source")) form.elements.source.value = captureAllowed ? "camera" : "test";
   showPreview();
-  if (!globalThis.RTCPeerConnection) trouble("This browser has no WebRTC.");
-  else if (query.get("go") === "1") await go();
-  else if (form.elements.source.value === "camera" && (await cameraGranted())) await openSource();
+  $("#fields").disabled = false;
+  $("#open").disabled = false;
+  if (!globalThis.RTCPeerConnection) return trouble("This browser has no WebRTC.");
+  $("#go").disabled = false;
+  if (query.get("go") === "1") await go();
 }
 
 begin();

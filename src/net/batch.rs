@@ -1,5 +1,5 @@
-//! Datagrams on their way out, gathered into trains: what goes to one address in a row leaves as one message that the kernel
-//! (or the network card) cuts into datagrams. Kernel traversals per subscriber are the price of a media server.
+//! Datagrams on their way out, gathered into trains: what goes to one address in a row leaves as one message that the
+//! kernel (or the network card) cuts into datagrams. Kernel traversals per subscriber are the price of a media server.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -84,8 +84,8 @@ impl SendBatch {
         !(room && seat)
     }
 
-    /// Space for one datagram of at most [`limits::DATAGRAM_BYTES`]; [`SendBatch::commit`] makes it one. Without a commit
-    /// nothing is sent.
+    /// Space for one datagram of at most [`limits::DATAGRAM_BYTES`]; [`SendBatch::commit`] makes it one. Without a
+    /// commit nothing is sent.
     ///
     /// # Panics
     /// Where [`SendBatch::is_full`] was not asked.
@@ -116,8 +116,8 @@ impl SendBatch {
         }
     }
 
-    /// Sends everything. What the socket does not take at once is dropped and counted: media that is late is of no use, and
-    /// the other peers must not wait.
+    /// Sends everything. What the socket does not take at once is dropped and counted: media that is late is of no use,
+    /// and the other peers must not wait.
     pub fn flush(&mut self, wire: &mut impl Transmit) {
         let mut next = 0;
         while next < self.trains.len() {
@@ -230,8 +230,8 @@ impl Offload {
         self.works && !(self.any && self.refusals[slot(remote)] == Some(*remote))
     }
 
-    /// EIO comes from the device or the host's configuration, so it holds for everybody. The others come from the path (its
-    /// MTU is below the segment), and a peer chooses its path.
+    /// EIO comes from the device or the host's configuration, so it holds for everybody. The others come from the path
+    /// (its MTU is below the segment), and a peer chooses its path.
     fn refused(&mut self, remote: &SocketAddr, error: &io::Error) {
         if error.raw_os_error() == Some(libc::EIO) {
             self.works = false;

@@ -8,8 +8,8 @@ const NTP_UNIX_OFFSET: u64 = 2_208_988_800;
 
 /// Monotonic time, and the wall clock time that belongs to it.
 ///
-/// The wall clock is read once: a clock that is set later must not move the sender reports of a running room, or audio and
-/// video lose their common time.
+/// The wall clock is read once: a clock that is set later must not move the sender reports of a running room, or audio
+/// and video lose their common time.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Instant,
@@ -55,7 +55,7 @@ mod tests {
             (Duration::ZERO, start),
             (Duration::from_millis(250), start + second / 4),
             (Duration::from_millis(500), start + second / 2),
-            (Duration::from_secs(3_600), start + 3_600 * second),
+            (Duration::from_hours(1), start + 3_600 * second),
         ] {
             assert_eq!(clock.ntp(origin + after), expected, "{after:?}");
         }

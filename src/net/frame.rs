@@ -5,7 +5,8 @@ use crate::limits;
 /// Bytes before each frame.
 pub const HEADER: usize = 2;
 
-/// A frame larger than [`limits::DATAGRAM_BYTES`]: no client of ours sends one, and the stream cannot be followed further.
+/// A frame larger than [`limits::DATAGRAM_BYTES`]: no client of ours sends one, and the stream cannot be followed
+/// further.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("a frame of {0} bytes")]
 pub struct Oversize(pub usize);

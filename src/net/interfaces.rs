@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
-/// The addresses that a client could reach, in the order of candidates: IPv4, IPv6, then loopback. Interfaces that are down
-/// and IPv6 link-local addresses (which mean nothing without a scope) are left out.
+/// The addresses that a client could reach, in the order of candidates: IPv4, IPv6, then loopback. Interfaces that are
+/// down and IPv6 link-local addresses (which mean nothing without a scope) are left out.
 ///
 /// # Errors
 /// Where the kernel does not tell.

@@ -1,5 +1,5 @@
-//! `recvmmsg` and `sendmmsg` with the control messages that say which of our addresses a datagram came to or leaves from
-//! (`IP_PKTINFO`, `IPV6_PKTINFO`) and that the kernel shall cut a buffer into datagrams (`UDP_SEGMENT`).
+//! `recvmmsg` and `sendmmsg` with the control messages that say which of our addresses a datagram came to or leaves
+//! from (`IP_PKTINFO`, `IPV6_PKTINFO`) and that the kernel shall cut a buffer into datagrams (`UDP_SEGMENT`).
 //!
 //! The only file with `unsafe`: there is no safe way to these calls that neither allocates nor copies.
 #![allow(unsafe_code)]
@@ -65,8 +65,8 @@ impl Default for RecvBatch {
 }
 
 impl RecvBatch {
-    /// Replaces the datagrams by the next ones of the socket, at most [`limits::RECV_BATCH_DATAGRAMS`]. True where there may
-    /// be more.
+    /// Replaces the datagrams by the next ones of the socket, at most [`limits::RECV_BATCH_DATAGRAMS`]. True where
+    /// there may be more.
     ///
     /// # Errors
     /// What the kernel says; `WouldBlock` where there is none. The batch is empty then.
@@ -87,8 +87,8 @@ impl RecvBatch {
             header.msg_hdr.msg_control = ptr::from_mut(control).cast();
             header.msg_hdr.msg_controllen = size_of::<Control>() as _;
         }
-        // SAFETY: every header points to a name, a piece and a control area of its own, with their true sizes, all of which
-        // outlive the call and are not touched by anything else during it.
+        // SAFETY: every header points to a name, a piece and a control area of its own, with their true sizes, all of
+        // which outlive the call and are not touched by anything else during it.
         let count = unsafe {
             let flags = libc::MSG_DONTWAIT as _;
             libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), RECEIVED as _, flags, ptr::null_mut())
@@ -157,7 +157,8 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], trains: &[Train]) -> io::Resul
         header.msg_hdr.msg_control = ptr::from_mut(control).cast();
         write_controls(&mut header.msg_hdr, train);
     }
-    // SAFETY: the first `count` headers point to names, pieces and control areas that outlive the call, with their true sizes.
+    // SAFETY: the first `count` headers point to names, pieces and control areas that outlive the call, with their true
+    // sizes.
     let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count as _, libc::MSG_DONTWAIT as _) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
@@ -165,8 +166,8 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], trains: &[Train]) -> io::Resul
 fn remote_address(name: &libc::sockaddr_in6) -> Option<SocketAddr> {
     match i32::from(name.sin6_family) {
         libc::AF_INET => {
-            // SAFETY: the kernel wrote a sockaddr_in there, as the family says; it is smaller than a sockaddr_in6, is aligned
-            // no stricter, and any bytes make one.
+            // SAFETY: the kernel wrote a sockaddr_in there, as the family says; it is smaller than a sockaddr_in6, is
+            // aligned no stricter, and any bytes make one.
             let v4 = unsafe { &*ptr::from_ref(name).cast::<libc::sockaddr_in>() };
             let address = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
             Some(SocketAddrV4::new(address, u16::from_be(v4.sin_port)).into())
@@ -181,8 +182,8 @@ fn remote_address(name: &libc::sockaddr_in6) -> Option<SocketAddr> {
 }
 
 fn local_address(header: &libc::msghdr) -> Option<IpAddr> {
-    // SAFETY: the kernel has filled the control area and set its length; the macros walk within it, and the data behind a
-    // header is read unaligned and only as the type that its level and type name.
+    // SAFETY: the kernel has filled the control area and set its length; the macros walk within it, and the data behind
+    // a header is read unaligned and only as the type that its level and type name.
     unsafe {
         let mut control = libc::CMSG_FIRSTHDR(header);
         while !control.is_null() {
@@ -230,8 +231,8 @@ fn write_name(name: &mut libc::sockaddr_in6, remote: &SocketAddr) -> libc::sockl
 /// Writes the control messages into the area that `msg_control` points to, a whole zeroed [`Control`].
 fn write_controls(header: &mut libc::msghdr, train: &Train) {
     header.msg_controllen = size_of::<Control>() as _;
-    // SAFETY: the area is a whole Control, which is large enough for both messages (asserted above) and aligned for cmsghdr,
-    // so neither header is null; the data is written unaligned within the space that its header claims.
+    // SAFETY: the area is a whole Control, which is large enough for both messages (asserted above) and aligned for
+    // cmsghdr, so neither header is null; the data is written unaligned within the space that its header claims.
     unsafe {
         let first = libc::CMSG_FIRSTHDR(header);
         let (mut used, next) = match train.route.local {

@@ -13,8 +13,8 @@ const EVENTS: usize = 256;
 
 /// Readiness of many sockets, each known by a number that its owner chose.
 ///
-/// Readiness is told once, when it begins (epoll's edge-triggered mode): who hears of it has to remember it until the socket
-/// says `WouldBlock`.
+/// Readiness is told once, when it begins (epoll's edge-triggered mode): who hears of it has to remember it until the
+/// socket says `WouldBlock`.
 pub struct Poller {
     poll: mio::Poll,
     events: Events,
@@ -31,8 +31,8 @@ pub struct Ready {
     pub writable: bool,
 }
 
-/// Wakes a [`Poller`] from another thread. Keep it for as long as the poller: dropped, it takes a wake that was not seen yet
-/// with it.
+/// Wakes a [`Poller`] from another thread. Keep it for as long as the poller: dropped, it takes a wake that was not
+/// seen yet with it.
 pub struct Waker(mio::Waker);
 
 impl Waker {

@@ -1,8 +1,8 @@
 //! ICE-TCP, the passive side (RFC 6544): connections that carry framed packets, for clients whose network blocks UDP.
 //!
-//! Output is gathered per connection and written once per turn; what a connection does not take is its backlog, which is
-//! bounded and visible. A connection that no ICE check has validated is closed soon, one that is validated belongs to its
-//! peer and is closed with it.
+//! Output is gathered per connection and written once per turn; what a connection does not take is its backlog, which
+//! is bounded and visible. A connection that no ICE check has validated is closed soon, one that is validated belongs
+//! to its peer and is closed with it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, IoSlice, Read, Write};
@@ -151,7 +151,8 @@ impl TcpPort {
         self.acceptable || !self.readable.is_empty()
     }
 
-    /// Copies the next frame to the front of `out`, which has [`limits::DATAGRAM_BYTES`], and returns its way and length.
+    /// Copies the next frame to the front of `out`, which has [`limits::DATAGRAM_BYTES`], and returns its way and
+    /// length.
     pub fn poll_frame(&mut self, out: &mut [u8]) -> Option<(Route, usize)> {
         while let Some(&id) = self.readable.front() {
             let connection = &mut self.connections[id];

@@ -203,16 +203,16 @@ mod tests {
             client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             let route = Route { local: addresses[0].parse().unwrap(), remote: client.local_addr().unwrap() };
             let sizes = [1_200, 1_200, 1_200, 77, 900, 900];
-            for (index, size) in sizes.into_iter().enumerate() {
-                port.begin(&route)[..size].fill(index as u8);
+            for (index, size) in (0..).zip(sizes) {
+                port.begin(&route)[..size].fill(index);
                 port.commit(&route, size);
             }
             port.flush();
-            for (index, size) in sizes.into_iter().enumerate() {
+            for (index, size) in (0..).zip(sizes) {
                 let mut data = [0; 2_048];
                 let len = client.recv(&mut data).unwrap();
                 assert_eq!(len, size);
-                assert!(data[..len].iter().all(|byte| usize::from(*byte) == index));
+                assert!(data[..len].iter().all(|byte| *byte == index));
             }
             let counts = port.counts();
             assert_eq!((counts.datagrams, counts.full, counts.failed), (6, 0, 0));
@@ -227,14 +227,14 @@ mod tests {
         let mut port = UdpPort::new(UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap());
         let client = Plain::bind("127.0.0.1:0").unwrap();
         let count = limits::RECV_BATCH_DATAGRAMS + 3;
-        for index in 0..count {
-            client.send_to(&[index as u8; 20], port.socket().address()).unwrap();
+        for index in 0..u8::try_from(count).unwrap() {
+            client.send_to(&[index; 20], port.socket().address()).unwrap();
         }
         client.send_to(&[9; limits::DATAGRAM_BYTES + 1], port.socket().address()).unwrap();
         let mut batch = RecvBatch::default();
         port.receive(&mut batch);
         assert_eq!((batch.len(), port.is_readable()), (limits::RECV_BATCH_DATAGRAMS, true));
-        assert!((0..batch.len()).all(|index| batch.datagram(index).1 == [index as u8; 20]));
+        assert!((0..batch.len()).all(|index| batch.datagram(index).1.iter().all(|byte| usize::from(*byte) == index)));
         port.receive(&mut batch);
         assert_eq!((batch.len(), batch.truncated(), port.is_readable()), (3, 1, false), "one was too large");
         port.receive(&mut batch);

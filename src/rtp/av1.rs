@@ -98,8 +98,8 @@ impl<'a> Obu<'a> {
         Some(Self { kind: header >> 3 & 0x0f, temporal, spatial, body })
     }
 
-    /// Whether the frame that begins here is a key frame (§5.9.2: `show_existing_frame`, then `frame_type`); `None` where
-    /// none begins.
+    /// Whether the frame that begins here is a key frame (§5.9.2: `show_existing_frame`, then `frame_type`); `None`
+    /// where none begins.
     fn is_key_frame(self) -> Option<bool> {
         let begins = self.kind == obu::FRAME || self.kind == obu::FRAME_HEADER;
         self.body.first().filter(|_| begins).map(|bits| bits & 0xe0 == 0)

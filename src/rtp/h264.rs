@@ -52,8 +52,8 @@ pub fn parameter_sets(payload: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     nal_units(payload).filter(is_parameter_set).filter_map(|nal| nal.whole.map(|whole| (nal.kind, whole)))
 }
 
-/// Replaces `out` by a STAP-A (RFC 6184 §5.7.1) of the two parameter sets. A set of more than 65,535 bytes has no place in one:
-/// then `out` is left empty.
+/// Replaces `out` by a STAP-A (RFC 6184 §5.7.1) of the two parameter sets. A set of more than 65,535 bytes has no
+/// place in one: then `out` is left empty.
 pub fn stap_a(sps: &[u8], pps: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let (Ok(sps_length), Ok(pps_length)) = (u16::try_from(sps.len()), u16::try_from(pps.len())) else { return };
@@ -81,8 +81,8 @@ pub enum SliceType {
     Si,
 }
 
-/// The type of the first slice that begins in a payload, if one does. A publisher that sends B slices sends pictures out of
-/// presentation order.
+/// The type of the first slice that begins in a payload, if one does. A publisher that sends B slices sends
+/// pictures out of presentation order.
 #[must_use]
 pub fn slice_type(payload: &[u8]) -> Option<SliceType> {
     let slice = nal_units(payload).find(|nal| matches!(nal.kind, kind::SLICE | kind::IDR))?;
@@ -147,8 +147,9 @@ impl<'a> Iterator for Aggregated<'a> {
     }
 }
 
-/// The first 64 bits of a slice header. Enough for `first_mb_in_slice` and `slice_type`, and free of emulation prevention bytes for
-/// pictures of up to 65,535 macroblocks (beyond level 5.1): a byte 3 is only inserted after 16 zero bits.
+/// The first 64 bits of a slice header. Enough for `first_mb_in_slice` and `slice_type`, and free of emulation
+/// prevention bytes for pictures of up to 65,535 macroblocks (beyond level 5.1): a byte 3 is only inserted after 16
+/// zero bits.
 struct Bits(u64);
 
 impl Bits {
@@ -234,7 +235,8 @@ mod tests {
 
     #[test]
     fn slice_types() {
-        // first_mb_in_slice 0 is `1`; slice_type 0 `1`, 1 `010`, 2 `011`, 5 `00110`, 6 `00111`, 7 `0001000`, 10 `0001011`
+        // first_mb_in_slice 0 is `1`; slice_type 0 `1`, 1 `010`, 2 `011`, 5 `00110`, 6 `00111`, 7 `0001000`, 10
+        // `0001011`
         let table: &[(&[u8], Option<SliceType>)] = &[
             (&[0x41, 0b1100_0000], Some(SliceType::P)),
             (&[0x01, 0b1010_0000], Some(SliceType::B)),
@@ -269,8 +271,8 @@ mod tests {
                 payload[2] %= 12;
             }
             let Some(packet_type) = payload.first().map(|header| header & 0x1f) else { continue };
-            // Left out: what the library does not do (it joins fragments), what it passes on and we do not (empty units and packet
-            // types inside an aggregate), and one byte after an aggregate, on which it panics.
+            // Left out: what the library does not do (it joins fragments), what it passes on and we do not (empty
+            // units and packet types inside an aggregate), and one byte after an aggregate, on which it panics.
             let comparable = match packet_type {
                 kind::FU_A => false,
                 kind::STAP_A => {

@@ -1,5 +1,5 @@
-//! H265 payloads (RFC 7798): single NAL units, aggregation packets and fragmentation units, without decoding order numbers
-//! (`sprop-max-don-diff` is 0 in WebRTC).
+//! H265 payloads (RFC 7798): single NAL units, aggregation packets and fragmentation units, without decoding order
+//! numbers (`sprop-max-don-diff` is 0 in WebRTC).
 
 use crate::rtp::h264::Aggregated;
 use crate::rtp::payload::PayloadInfo;

@@ -16,11 +16,12 @@ pub struct PictureId {
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 pub struct PayloadInfo {
-    /// A decoder can start here. VP8, VP9, AV1: the first packet of a key frame. H264, H265: the packet carries an SPS, a VPS or the
-    /// start of an IDR (IRAP) picture, so several packets of one key frame may say so: the first of its timestamp counts.
+    /// A decoder can start here. VP8, VP9, AV1: the first packet of a key frame. H264, H265: the packet carries an
+    /// SPS, a VPS or the start of an IDR (IRAP) picture, so several packets of one key frame may say so: the first
+    /// of its timestamp counts.
     pub keyframe_start: bool,
-    /// The packet begins a frame, as far as the payload alone can tell: parameter sets, SEI and the slice behind them each
-    /// say so. Every audio packet does.
+    /// The packet begins a frame, as far as the payload alone can tell: parameter sets, SEI and the slice behind
+    /// them each say so. Every audio packet does.
     pub frame_start: bool,
     /// VP8, VP9: the picture id, if present.
     pub picture_id: Option<PictureId>,
@@ -51,8 +52,9 @@ pub fn inspect(codec: Codec, payload: &[u8]) -> PayloadInfo {
     }
 }
 
-/// Writes another picture id and TL0PICIDX into the descriptor of a VP8 or VP9 payload. Fields that are not there stay away,
-/// widths stay as they are (of `picture_id` as many low bits as fit are written), and other codecs are left alone.
+/// Writes another picture id and TL0PICIDX into the descriptor of a VP8 or VP9 payload. Fields that are not there
+/// stay away, widths stay as they are (of `picture_id` as many low bits as fit are written), and other codecs are
+/// left alone.
 pub fn rewrite_picture_id(codec: Codec, payload: &mut [u8], picture_id: u16, tl0: u8) {
     let fields = match codec {
         Codec::Vp8 => vp8::Descriptor::parse(payload).map(|descriptor| descriptor.fields),
@@ -132,7 +134,8 @@ pub(super) mod tests {
         pub payload: Vec<u8>,
     }
 
-    /// Packets as `tests/data/rtp` has them: marker, timestamp and payload in hexadecimal digits, a line each; `#` opens a comment.
+    /// Packets as `tests/data/rtp` has them: marker, timestamp and payload in hexadecimal digits, a line each; `#`
+    /// opens a comment.
     pub fn recorded(text: &str) -> Vec<Recorded> {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines
@@ -149,7 +152,8 @@ pub(super) mod tests {
         (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
     }
 
-    /// The indices of the frames that begin with a key frame, and how many frames there are: a frame ends at the marker.
+    /// The indices of the frames that begin with a key frame, and how many frames there are: a frame ends at the
+    /// marker.
     pub fn key_frames(codec: Codec, packets: &[Recorded]) -> (Vec<usize>, usize) {
         let mut keys = Vec::new();
         let mut frame = 0;

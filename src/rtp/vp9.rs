@@ -81,9 +81,9 @@ fn scalability_structure(bytes: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// Whether the frame that begins here can be a key frame by its own header (VP9 bitstream specification §6.2: marker, profile,
-/// `show_existing_frame`, `frame_type`). FFmpeg's packetizer and the family's own never set P, so P = 0 alone proves nothing. What
-/// has no VP9 marker, being encrypted end to end, is left to the descriptor.
+/// Whether the frame that begins here can be a key frame by its own header (VP9 bitstream specification §6.2:
+/// marker, profile, `show_existing_frame`, `frame_type`). FFmpeg's packetizer and the family's own never set P, so
+/// P = 0 alone proves nothing. What has no VP9 marker, being encrypted end to end, is left to the descriptor.
 fn may_be_key(data: u8) -> bool {
     if data >> 6 != 0b10 {
         return true;

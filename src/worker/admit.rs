@@ -63,9 +63,9 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
     fn publishers() {
-        let now = Instant::now() + Duration::from_secs(60);
+        let now = Instant::now() + Duration::from_mins(1);
         let silent = limits::PUBLISHER_EVICTABLE_AFTER;
-        let lively = silent - Duration::from_millis(1);
+        let lively = silent.checked_sub(Duration::from_millis(1)).unwrap();
         let evicted = Ok(Some(EndReason::Evicted));
         let taken_over = Ok(Some(EndReason::TakenOver));
         let exists = Err(AdmitError::PublisherExists);
@@ -86,7 +86,7 @@ mod tests {
             (true, 1, Some(silent), true, draining),
         ] {
             let load = Load { draining: drains, sessions, max_sessions: 2 };
-            let incumbent = incumbent.map(|silence| now - silence);
+            let incumbent = incumbent.map(|silence| now.checked_sub(silence).unwrap());
             let said = publisher(&load, now, incumbent, takeover);
             assert_eq!(said, verdict, "{load:?} {incumbent:?} {takeover}");
         }

@@ -33,8 +33,8 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Binds UDP to these addresses, and TCP to the same ones. IPv6 on the wildcard address is done without where the machine
-    /// does not have it.
+    /// Binds UDP to these addresses, and TCP to the same ones. IPv6 on the wildcard address is done without where the
+    /// machine does not have it.
     ///
     /// # Errors
     /// Which one could not be bound and why.
@@ -65,8 +65,8 @@ impl Sockets {
         if sockets.udp.is_empty() { Err(StartError::NoSocket) } else { Ok(sockets) }
     }
 
-    /// What an answer names, the best first: IPv4, IPv6, loopback; UDP before TCP. `public` are the only addresses named where
-    /// there are any, otherwise it is the interfaces'.
+    /// What an answer names, the best first: IPv4, IPv6, loopback; UDP before TCP. `public` are the only addresses
+    /// named where there are any, otherwise it is the interfaces'.
     ///
     /// # Errors
     /// Where the interfaces cannot be asked, or nothing is left to be named.
@@ -173,13 +173,14 @@ mod tests {
 
     #[test]
     fn candidates_name_what_can_be_reached() {
-        let both = ["udp 0.0.0.0:7000", "udp [::]:7001", "tcp 0.0.0.0:7002", "tcp [::]:7003"];
-        let host = ["10.0.0.1", "fd00::1", "127.0.0.1", "::1"];
-        let table: [(&[&str], &[&str], &[&str], &[&str]); 6] = [
+        type List = &'static [&'static str];
+        const BOTH: List = &["udp 0.0.0.0:7000", "udp [::]:7001", "tcp 0.0.0.0:7002", "tcp [::]:7003"];
+        const HOST: List = &["10.0.0.1", "fd00::1", "127.0.0.1", "::1"];
+        let table: [(List, List, List, List); 6] = [
             (
-                &both,
+                BOTH,
                 &[],
-                &host,
+                HOST,
                 &[
                     "udp 10.0.0.1:7000",
                     "tcp 10.0.0.1:7002",
@@ -192,10 +193,10 @@ mod tests {
                 ],
             ),
             // Public addresses need not be this host's.
-            (&both, &["203.0.113.5"], &host, &["udp 203.0.113.5:7000", "tcp 203.0.113.5:7002"]),
-            (&["udp 0.0.0.0:7000"], &["2001:db8::5", "203.0.113.5"], &host, &["udp 203.0.113.5:7000"]),
-            (&["udp 10.0.0.1:7000"], &["203.0.113.5"], &host, &["udp 203.0.113.5:7000"]),
-            (&["udp 127.0.0.1:7000"], &[], &host, &["udp 127.0.0.1:7000"]),
+            (BOTH, &["203.0.113.5"], HOST, &["udp 203.0.113.5:7000", "tcp 203.0.113.5:7002"]),
+            (&["udp 0.0.0.0:7000"], &["2001:db8::5", "203.0.113.5"], HOST, &["udp 203.0.113.5:7000"]),
+            (&["udp 10.0.0.1:7000"], &["203.0.113.5"], HOST, &["udp 203.0.113.5:7000"]),
+            (&["udp 127.0.0.1:7000"], &[], HOST, &["udp 127.0.0.1:7000"]),
             (&["udp [::]:7000"], &[], &["10.0.0.1"], &[]),
         ];
         for (bound, public, interfaces, expected) in table {

@@ -96,7 +96,8 @@ pub enum Command {
     AdmitPublisher(Box<AdmitPublisher>),
     /// A WHEP session.
     AdmitSubscriber(Box<AdmitSubscriber>),
-    /// ICE restart (RFC 8445 §9): new credentials on both sides, the old ones serve until a check with the new ones comes.
+    /// ICE restart (RFC 8445 §9): new credentials on both sides, the old ones serve until a check with the new ones
+    /// comes.
     RestartIce {
         /// The session.
         session: SessionId,
@@ -132,7 +133,7 @@ pub enum Event {
     Connected {
         /// The session.
         session: SessionId,
-        /// True for AEAD_AES_128_GCM, false for AES_CM_128_HMAC_SHA1_80.
+        /// True for `AEAD_AES_128_GCM`, false for `AES_CM_128_HMAC_SHA1_80`.
         gcm: bool,
     },
     /// The session is gone; nothing of it is left in the worker.
@@ -217,7 +218,9 @@ impl Drop for Mailbox {
 }
 
 impl Inbox {
-    /// The next command, if one waits. Where nobody can give one any longer it is [`Command::Shutdown`], again and again.
+    /// The next command, if one waits. Where nobody can give one any longer it is [`Command::Shutdown`], again and
+    /// again.
+    #[must_use]
     pub fn take(&self) -> Option<Command> {
         match self.commands.try_recv() {
             Ok(command) => Some(command),

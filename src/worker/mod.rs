@@ -44,8 +44,8 @@ pub use crate::worker::bind::TcpSetting;
 pub struct WorkerConfig {
     /// Its number, which its events carry.
     pub index: usize,
-    /// Where it binds UDP, one address per family at most: usually `0.0.0.0` and `[::]` with the same port; port 0 is any free
-    /// one. IPv6 on the wildcard address is done without where the machine does not have it.
+    /// Where it binds UDP, one address per family at most: usually `0.0.0.0` and `[::]` with the same port; port 0 is
+    /// any free one. IPv6 on the wildcard address is done without where the machine does not have it.
     pub udp: Vec<SocketAddr>,
     /// Where it listens for ICE over TCP, on the same addresses.
     pub tcp: TcpSetting,
@@ -148,7 +148,8 @@ impl WorkerThread {
     /// Why it ended without having been told to: the server cannot go on.
     pub async fn ended(self) -> Result<(), WorkerError> {
         let Self { index, thread, ended } = self;
-        // It fails when the thread drops its end, which is the last thing that the thread does, by itself or in a panic.
+        // It fails when the thread drops its end, which is the last thing that the thread does, by itself or in a
+        // panic.
         let _ = ended.await;
         Self::result(index, thread)
     }

@@ -7,8 +7,8 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use crate::worker::mailbox::Event;
 
-/// Events that wait. A session has two at most, and waiting ones count as sessions where the worker admits, so they are at
-/// most twice the sessions that the worker may have.
+/// Events that wait. A session has two at most, and waiting ones count as sessions where the worker admits, so they are
+/// at most twice the sessions that the worker may have.
 pub struct Outbox {
     worker: usize,
     events: Sender<(usize, Event)>,

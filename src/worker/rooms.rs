@@ -16,7 +16,7 @@ pub struct RoomKey(usize);
 #[derive(Default)]
 pub struct Rooms {
     names: BTreeMap<RoomName, RoomKey>,
-    rooms: Slab<Entry>,
+    slots: Slab<Entry>,
     touched: Vec<RoomKey>,
     /// Drops of rooms that are gone.
     past_drops: DropCounts,
@@ -34,7 +34,7 @@ impl Rooms {
         if let Some(key) = self.names.get(name) {
             return *key;
         }
-        let key = RoomKey(self.rooms.insert(Entry { name: name.clone(), room: make(), touched: false }));
+        let key = RoomKey(self.slots.insert(Entry { name: name.clone(), room: make(), touched: false }));
         self.names.insert(name.clone(), key);
         self.touch(key);
         key
@@ -49,17 +49,17 @@ impl Rooms {
     /// A room.
     #[must_use]
     pub fn get(&self, key: RoomKey) -> Option<&Room> {
-        self.rooms.get(key.0).map(|entry| &entry.room)
+        self.slots.get(key.0).map(|entry| &entry.room)
     }
 
     /// See [`Rooms::get`].
     pub fn get_mut(&mut self, key: RoomKey) -> Option<&mut Room> {
-        self.rooms.get_mut(key.0).map(|entry| &mut entry.room)
+        self.slots.get_mut(key.0).map(|entry| &mut entry.room)
     }
 
     /// A room that something happens to: it is flushed at the end of the turn.
     pub fn touch(&mut self, key: RoomKey) -> Option<&mut Room> {
-        let entry = self.rooms.get_mut(key.0)?;
+        let entry = self.slots.get_mut(key.0)?;
         if !entry.touched {
             entry.touched = true;
             self.touched.push(key);
@@ -82,7 +82,7 @@ impl Rooms {
     /// A room that waits for its flush, and waits no longer.
     pub fn pop_touched(&mut self) -> Option<RoomKey> {
         let key = self.touched.pop()?;
-        if let Some(entry) = self.rooms.get_mut(key.0) {
+        if let Some(entry) = self.slots.get_mut(key.0) {
             entry.touched = false;
         }
         Some(key)
@@ -90,7 +90,7 @@ impl Rooms {
 
     /// Forgets a room that nobody is in.
     pub fn remove(&mut self, key: RoomKey) {
-        if let Some(entry) = self.rooms.try_remove(key.0) {
+        if let Some(entry) = self.slots.try_remove(key.0) {
             self.past_drops.add(entry.room.drops());
             self.names.remove(&entry.name);
             // A room to come may have the same key.
@@ -103,7 +103,7 @@ impl Rooms {
     /// All rooms in the order of their names.
     pub fn for_each(&mut self, mut visit: impl FnMut(&RoomName, &mut Room)) {
         for (name, key) in &self.names {
-            visit(name, &mut self.rooms[key.0].room);
+            visit(name, &mut self.slots[key.0].room);
         }
     }
 
@@ -111,7 +111,7 @@ impl Rooms {
     #[must_use]
     pub fn drops(&self) -> DropCounts {
         let mut drops = self.past_drops.clone();
-        self.rooms.iter().for_each(|(_, entry)| drops.add(entry.room.drops()));
+        self.slots.iter().for_each(|(_, entry)| drops.add(entry.room.drops()));
         drops
     }
 }

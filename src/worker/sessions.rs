@@ -143,7 +143,7 @@ impl Worker {
         for _ in 0..limits::PEER_DRAIN_STEPS {
             let Some(session) = self.sessions.get_mut(key) else { return };
             let Some(event) = session.peer.poll_event() else { break };
-            self.handle_event(now, key, event);
+            self.handle_event(now, key, &event);
         }
         if let Some(session) = self.sessions.get(key) {
             let deadline = session.peer.next_timeout();
@@ -151,10 +151,10 @@ impl Worker {
         }
     }
 
-    fn handle_event(&mut self, now: Instant, key: PeerKey, event: PeerEvent) {
+    fn handle_event(&mut self, now: Instant, key: PeerKey, event: &PeerEvent) {
         let Some(Session { id, room, role, .. }) = self.sessions.get(key) else { return };
         let (session, room, role) = (*id, *room, *role);
-        match event {
+        match *event {
             PeerEvent::PathValidated(path) => {
                 self.demux.add_path(path, key);
                 if path.transport == Transport::Tcp {

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 /// Deadlines of many owners.
 ///
-/// A deadline only moves forward here: one that is put off stays, fires early and finds that nothing is due. Peers put their
-/// deadline off with every packet, which so costs a lookup and no change.
+/// A deadline only moves forward here: one that is put off stays, fires early and finds that nothing is due. Peers put
+/// their deadline off with every packet, which so costs a lookup and no change.
 pub struct Timers<K> {
     queue: BTreeSet<(Instant, K)>,
     armed: BTreeMap<K, Instant>,

@@ -137,7 +137,12 @@ impl Worker {
         }
         self.scratch = scratch;
         while let Some((route, peer)) = self.ports.tcp_mut().poll_closed() {
-            self.demux.remove_path(&path(Transport::Tcp, route), peer);
+            let closed = path(Transport::Tcp, route);
+            self.demux.remove_path(&closed, peer);
+            if let Some(session) = self.sessions.get_mut(peer) {
+                session.peer.handle_path_closed(&closed);
+                self.drain(now, peer);
+            }
         }
         let deadline = self.ports.tcp_mut().next_timeout();
         self.arm(now, TimerKey::Tcp, deadline);
@@ -145,6 +150,10 @@ impl Worker {
 
     /// One datagram or frame: to its peer, and what the peer makes of it to the room.
     fn handle_datagram(&mut self, now: Instant, path: Path, data: &mut [u8]) {
+        // UDP delivers empty datagrams too, and nobody below expects one.
+        if data.is_empty() {
+            return self.drops.count(DropReason::NotMultiplexed);
+        }
         let key = match self.demux.route(&path, data) {
             Ok(key) => key,
             Err(reason) => return self.drops.count(reason),
@@ -280,7 +289,7 @@ impl Worker {
     }
 }
 
-/// Seeds for rooms out of the worker's own (SplitMix64); they need to differ, not to be secret.
+/// Seeds for rooms out of the worker's own (`SplitMix64`); they need to differ, not to be secret.
 pub struct Seeds(pub u64);
 
 impl Seeds {

@@ -51,7 +51,7 @@ fn route(port: u16) -> Route {
 
 fn put(batch: &mut SendBatch, port: u16, len: usize) {
     assert!(!batch.is_full(&route(port)));
-    let fill = (batch.used % 251) as u8;
+    let fill = u8::try_from(batch.used % 251).unwrap();
     batch.begin()[..len].fill(fill);
     batch.commit(&route(port), len);
 }

@@ -151,7 +151,7 @@ fn what_is_not_validated_in_time_is_closed() {
     bench.port.validate(&route, OWNER);
     let deadline = bench.port.next_timeout().unwrap();
     assert_eq!(deadline, bench.now + limits::TCP_VALIDATION_TIME);
-    bench.port.handle_timeout(deadline - Duration::from_millis(1));
+    bench.port.handle_timeout(deadline.checked_sub(Duration::from_millis(1)).unwrap());
     assert_eq!(bench.port.len(), 2);
     bench.port.handle_timeout(deadline);
     assert_eq!(bench.port.len(), 1);
@@ -198,7 +198,8 @@ fn a_flood_of_empty_frames_ends_with_the_turn() {
     let mut bench = Bench::new();
     let (client, _) = bench.connect();
     let writer = client.try_clone().unwrap();
-    let flood = std::thread::spawn(move || while (&writer).write_all(&[0; 65_536]).is_ok() {});
+    let empty = vec![0; 65_536];
+    let flood = std::thread::spawn(move || while (&writer).write_all(&empty).is_ok() {});
     for _ in 0..3 {
         assert!(bench.turn().is_empty());
     }
