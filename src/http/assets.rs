@@ -55,7 +55,8 @@ embed![
     "whip.js",
 ];
 
-/// The start page as `/` has it. Its links are relative, so that they work below a proxy's base path, and count from there.
+/// The start page as `/` has it. Its links are relative, so that they work below a proxy's base path, and count from
+/// there.
 const START: &str = "";
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
