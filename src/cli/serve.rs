@@ -20,7 +20,6 @@ const CONTROL_THREADS: usize = 2;
 /// by environment variables (below); flags override them.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = variables())]
-#[group(id = "serve")]
 pub struct Args {
     /// Where pages and API listen: address:port, or :port for all addresses [env: HTTP_ADDR] [default: :8080]
     #[arg(long, value_name = "ADDRESS")]
