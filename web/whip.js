@@ -4,7 +4,7 @@
 //   const publisher = new WhipPublisher({ url: "https://media.example/api/whip/publish/lobby", token, tracks });
 //   publisher.start();
 
-import { Connection } from "./connection.js";
+import { Connection, SILENT_MS } from "./connection.js";
 import { Meter, summariseOutbound } from "./stats.js";
 import { withOpusParameters } from "./sdp.js";
 
@@ -21,6 +21,8 @@ export class WhipPublisher extends Connection {
   #tracks = { video: null, audio: null };
   #senders = { video: null, audio: null };
   #meter = new Meter();
+  #bytesIn = 0;
+  #heardAt = 0;
 
   /**
    * @param {object} options those of `Connection`, and:
@@ -70,6 +72,7 @@ export class WhipPublisher extends Connection {
   }
 
   connected() {
+    this.#heardAt = performance.now();
     super.connected();
     this.#applyPreference();
   }
@@ -94,7 +97,15 @@ export class WhipPublisher extends Connection {
   }
 
   summarise(report) {
-    return summariseOutbound(report, this.#meter);
+    const stats = summariseOutbound(report, this.#meter);
+    const now = performance.now();
+    // Reports of the server come each second.
+    if (stats.bytesIn !== this.#bytesIn) {
+      this.#bytesIn = stats.bytesIn;
+      this.#heardAt = now;
+      this.heard();
+    } else if (this.state === "live" && now - this.#heardAt > SILENT_MS) this.verify(now - this.#heardAt);
+    return stats;
   }
 
   /**
