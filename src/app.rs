@@ -1,1 +1,198 @@
-//! app
+//! Composition root: builds the parts from the configuration, wires them, runs them, and takes them down again.
+
+pub mod media;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::app::media::Media;
+use crate::config::Config;
+use crate::http::{Api, server};
+use crate::limits;
+use crate::peer::certificate::Certificate;
+use crate::sdp::Fingerprint;
+use crate::session::Sessions;
+use crate::worker::{self, WorkerError};
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The HTTP listener.
+    #[error("cannot listen on {address} for HTTP: {error} (HTTP_ADDR or --http-addr sets the address)")]
+    Http {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The certificate.
+    #[error("cannot make a certificate: {0}")]
+    Certificate(String),
+    /// The workers and their sockets.
+    #[error("{0} (MEDIA_UDP_PORT or --udp-port sets the first worker's UDP port, MEDIA_TCP_PORT the TCP port)")]
+    Media(#[from] worker::StartError),
+}
+
+/// The server.
+pub struct App;
+
+/// A server that runs. Dropped without [`Running::shutdown`] it stops serving HTTP and lets go of its workers, without a
+/// goodbye to anyone.
+pub struct Running {
+    /// Where it serves pages and the API.
+    pub http_addr: SocketAddr,
+    sessions: Arc<Sessions>,
+    stop_http: oneshot::Sender<()>,
+    http: JoinHandle<()>,
+    events: JoinHandle<()>,
+    ends: JoinSet<Result<(), WorkerError>>,
+}
+
+impl App {
+    /// Starts a server. It runs on the tokio runtime of the caller, the workers on threads of their own.
+    ///
+    /// # Errors
+    /// Where a socket cannot be had.
+    pub async fn start(config: Config) -> Result<Running, StartError> {
+        let certificate = Arc::new(Certificate::generate().map_err(StartError::Certificate)?);
+        let fingerprint = certificate.fingerprint();
+        let media = media::start(&config.media, &certificate)?;
+        Self::start_with(config, fingerprint, media).await
+    }
+
+    /// Starts a server on workers that run already; `fingerprint` is that of their certificate.
+    ///
+    /// # Errors
+    /// Where the HTTP listener cannot be had.
+    pub async fn start_with(config: Config, fingerprint: Fingerprint, media: Media) -> Result<Running, StartError> {
+        for (worker, buffers) in media.buffers.iter().enumerate() {
+            if let Some(warning) = buffers.warning() {
+                warn!(worker, "{warning}");
+                break;
+            }
+        }
+        let sessions = Arc::new(Sessions::new(config.session.clone(), media.workers, fingerprint));
+        let listener = server::listen(config.http.address)
+            .await
+            .map_err(|(address, error)| StartError::Http { address, error })?;
+        let http_addr = listener
+            .local_addr()
+            .map_err(|error| StartError::Http { address: config.http.address.candidates().0, error })?;
+        let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()));
+        let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
+        let (stop_http, stop) = oneshot::channel();
+        let http = tokio::spawn(server::serve(listener, crate::http::router(api), async {
+            let _ = stop.await;
+        }));
+        info!(http = %http_addr, "listening");
+        Ok(Running { http_addr, sessions, stop_http, http, events, ends: media.ends })
+    }
+}
+
+impl Running {
+    /// Where to open the pages from this machine.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/", reachable(self.http_addr))
+    }
+
+    /// Returns when a worker has ended although nobody told it to: its sessions are gone, and the server is of no use.
+    pub async fn failed(&mut self) -> String {
+        match self.ends.join_next().await {
+            Some(Ok(Err(error))) => error.to_string(),
+            Some(_) => "a worker has ended".to_owned(),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops: no new sessions, a goodbye to the old ones, then the requests under way. Within [`limits::DRAIN_TIME`] and
+    /// [`limits::HTTP_DRAIN_TIME`].
+    pub async fn shutdown(mut self) {
+        info!(sessions = self.sessions.count(), "stopping");
+        let workers_end = async {
+            self.sessions.drain().await;
+            // The workers hold the other ends: it returns when the last of them has gone.
+            let _ = self.events.await;
+            while let Some(end) = self.ends.join_next().await {
+                if let Ok(Err(error)) = end {
+                    warn!(%error, "while stopping");
+                }
+            }
+        };
+        if timeout(limits::DRAIN_TIME, workers_end).await.is_err() {
+            warn!(sessions = self.sessions.count(), "not every worker has ended in time");
+        }
+        let _ = self.stop_http.send(());
+        let _ = self.http.await;
+        info!("stopped");
+    }
+}
+
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::http::ListenAddr;
+    use crate::session::testing::{self, FakeWorker, Mood};
+
+    async fn start() -> (Running, Vec<FakeWorker>) {
+        let (workers, events) = testing::workers(2);
+        let media = Media { workers: testing::boxed(&workers), events, ends: JoinSet::new(), buffers: Vec::new() };
+        let mut config = Config::default();
+        config.http.address = ListenAddr::One(([127, 0, 0, 1], 0).into());
+        (App::start_with(config, testing::fingerprint(), media).await.unwrap(), workers)
+    }
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn runs_and_stops() {
+        let (running, _workers) = start().await;
+        let address = running.http_addr;
+        assert_eq!(running.url(), format!("http://{address}/"));
+        assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+        running.shutdown().await;
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stops_in_time_even_if_a_worker_does_not() {
+        for mood in [Mood::Silent, Mood::Busy] {
+            let (running, workers) = start().await;
+            workers[1].set_mood(mood);
+            let address = running.http_addr;
+            let longest = limits::DRAIN_TIME + limits::HTTP_DRAIN_TIME + std::time::Duration::from_secs(1);
+            let stopping = tokio::spawn(timeout(longest, running.shutdown()));
+            tokio::task::yield_now().await;
+            let ready = get(address, "/readyz").await;
+            assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("retry-after: 2"), "{ready}");
+            assert!(stopping.await.unwrap().is_ok(), "{mood:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_to_open() {
+        for (bound, shown) in [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "127.0.0.1:80"), ("[::1]:80", "[::1]:80")] {
+            assert_eq!(reachable(bound.parse().unwrap()).to_string(), shown);
+        }
+    }
+}

@@ -28,3 +28,202 @@ pub const TRACKS_PER_PUBLISHER: usize = 2;
 pub const LAYERS_PER_TRACK: usize = 4;
 /// Least time between two key frame requests to one publisher, however many subscribers ask.
 pub const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
+
+// ---- sockets ----------------------------------------------------------------------------------------
+
+/// Largest datagram taken or sent: above every path MTU of the internet (1,500), whatever padding and tags add.
+pub const DATAGRAM_BYTES: usize = 2048;
+/// Datagrams of one receive call: measured, more per call gain nothing.
+pub const RECV_BATCH_DATAGRAMS: usize = 64;
+/// Bytes of one send batch: it stays in the second level cache between sealing and the kernel's copy.
+pub const SEND_BATCH_BYTES: usize = 256 << 10;
+/// Trains of one send batch, which are one system call: beyond 16 nothing was gained, and a call's arrays stay small.
+pub const SEND_BATCH_TRAINS: usize = 64;
+/// Segments of one train: the kernel's `UDP_MAX_SEGMENTS` of old kernels.
+pub const TRAIN_SEGMENTS: usize = 64;
+/// Bytes of one train: with its headers it is one IP packet of at most 65,535 to the kernel.
+pub const TRAIN_BYTES: usize = 65_000;
+/// Destinations remembered as refusing trains, by hash of the address; one that is pushed out is found again.
+pub const TRAIN_REFUSALS: usize = 256;
+/// Socket buffers asked for, in bytes: a key frame for a hundred subscribers, or a tenth of a second of 300 Mbit/s.
+pub const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+/// TCP connections of one worker: TCP is for the few whose network blocks UDP.
+pub const TCP_CONNECTIONS: usize = 1024;
+/// TCP connections of one worker without an ICE check yet: they cost memory before anybody has shown a password.
+pub const TCP_UNVALIDATED: usize = 256;
+/// A TCP connection without an ICE check is closed after so long.
+pub const TCP_VALIDATION_TIME: Duration = Duration::from_secs(10);
+/// TCP connections waiting to be accepted in the kernel.
+pub const TCP_ACCEPT_QUEUE: i32 = 256;
+/// Accepted in one turn: a flood of connections must not hold up media.
+pub const TCP_ACCEPTS_PER_TURN: usize = 64;
+/// Bytes read from one connection at a time, then the next one's turn comes.
+pub const TCP_READ_BYTES: usize = 16 << 10;
+/// Reads from all connections in one turn, whether they bring frames or not.
+pub const TCP_READS_PER_TURN: usize = 128;
+/// Frames taken from all connections in one turn.
+pub const TCP_FRAMES_PER_TURN: usize = 512;
+/// Media beyond this backlog is dropped up to the next key frame: at 2.5 Mbit/s it is 0.8 s of delay.
+pub const TCP_BACKLOG_BYTES: usize = 256_000;
+/// What STUN, DTLS and RTCP may add to a backlog that media has filled.
+pub const TCP_CONTROL_BYTES: usize = 64_000;
+/// Bytes that the kernel takes before they can be sent: what waits there is delay that the backlog does not show.
+pub const TCP_UNSENT_BYTES: u32 = 64_000;
+
+// ---- worker -----------------------------------------------------------------------------------------
+
+/// Commands that wait for a worker: it takes them every turn, so more waiting means that it is overloaded.
+pub const MAILBOX_COMMANDS: usize = 1024;
+/// Commands taken in one turn; an admission costs some microseconds.
+pub const COMMANDS_PER_TURN: usize = 64;
+/// Receive calls per socket in one turn: 512 datagrams take about 2 ms, then timers and commands come.
+pub const BATCHES_PER_TURN: usize = 8;
+/// Timers served in one turn.
+pub const TIMERS_PER_TURN: usize = 1024;
+/// Least time to a timer: the kernel's sleep counts milliseconds, and an owner that is due again at once keeps no core busy.
+pub const TIMER_RESOLUTION: Duration = Duration::from_millis(1);
+/// Datagrams, and events, taken from one peer at a time: a DTLS flight is a dozen.
+pub const PEER_DRAIN_STEPS: usize = 64;
+/// How soon events are offered again that the control plane had no room for.
+pub const EVENT_RETRY: Duration = Duration::from_millis(10);
+/// How long a worker that ends waits for the control plane to take its last events.
+pub const LAST_EVENTS_TIME: Duration = Duration::from_secs(1);
+
+const _: () = {
+    assert!(SEND_BATCH_BYTES >= TRAIN_BYTES + DATAGRAM_BYTES, "a full train fits a batch");
+    assert!(TCP_READ_BYTES >= DATAGRAM_BYTES + 2, "a full frame fits a read");
+    assert!(TCP_UNVALIDATED <= TCP_CONNECTIONS, "the part is not more than the whole");
+    assert!(PUBLISHER_EVICTABLE_AFTER.as_secs() < CONSENT_EXPIRY.as_secs(), "eviction is the quicker way");
+};
+// ---- what a room remembers --------------------------------------------------------------------------
+
+/// Largest RTP payload that is kept: what an Ethernet path carries, with room to spare.
+pub const PACKET_BYTES: usize = 2048;
+/// Payload bytes per track: ten seconds at 5 Mbit/s are 6.25 MB, so that a newcomer finds its key frame.
+pub const HISTORY_BYTES: usize = 8 << 20;
+/// Packets per track, for the same ten seconds with room for small packets.
+pub const HISTORY_PACKETS: usize = 16_384;
+/// Payloads are kept in pieces of this size, so that a quiet room stays small.
+pub const HISTORY_CHUNK_BYTES: usize = 32 << 10;
+/// How long a packet may be asked for again: a player's jitter buffer does not wait longer.
+pub const RETRANSMISSION_TIME: Duration = Duration::from_secs(2);
+/// Packets of a layer held back until its first key frame is found, should that one's first packet come late.
+pub const HELD_PACKETS: usize = 512;
+/// Changes of the mapping from a publisher's sequence numbers that are remembered, for packets that come late.
+pub const TIMELINE_CHANGES: usize = 64;
+/// Changes of the mapping to one subscriber's sequence numbers that are remembered, for NACKs that come late.
+pub const EGRESS_CHANGES: usize = 8;
+
+// ---- bursts -----------------------------------------------------------------------------------------
+
+/// A newcomer gets what it missed at so many times the speed of the original.
+pub const BURST_SPEED: i64 = 20;
+/// How often a burst goes on.
+pub const BURST_INTERVAL: Duration = Duration::from_millis(5);
+/// Packets of one burst per turn, so that newcomers do not starve those who are there.
+pub const BURST_PACKETS_PER_TURN: usize = 64;
+/// A group older than this is worth asking for a new key frame as well.
+pub const BURST_STALE_AFTER: Duration = Duration::from_secs(2);
+
+const _: () = assert!(HISTORY_BYTES * 8 / 10 >= 5_000_000, "ten seconds at 5 Mbit/s must fit");
+const _: () = assert!(PACKET_BYTES < HISTORY_CHUNK_BYTES);
+
+// ---- what a publisher may send ----------------------------------------------------------------------
+
+/// SSRCs of one publisher: media and retransmissions of four layers, one audio, and some that a restarted encoder takes anew.
+pub const SSRCS_PER_PUBLISHER: usize = 16;
+/// Longest parameter set (SPS, PPS) that is kept for repetition.
+pub const PARAMETER_SET_BYTES: usize = 512;
+
+// ---- what a subscriber may ask ----------------------------------------------------------------------
+
+/// Retransmissions that one subscriber gets per second: more than that much loss is no loss but an attack or a dead path.
+pub const RETRANSMISSIONS_PER_SECOND: u32 = 1_000;
+/// Retransmissions that wait for the next flush, per subscriber.
+pub const RETRANSMISSIONS_PENDING: usize = 256;
+// ---- control plane ----------------------------------------------------------------------------------
+
+/// From the first byte of a request's head (or of an idle connection) to its end: a browser needs milliseconds, a
+/// client that trickles header bytes holds a connection.
+pub const HTTP_HEADER_TIME: Duration = Duration::from_secs(15);
+/// From the head of a request to the end of its body; an offer is 10 kB.
+pub const HTTP_BODY_TIME: Duration = Duration::from_secs(10);
+/// Open connections to the HTTP listener; a page needs one, a WHIP or WHEP client none after its POST.
+pub const HTTP_CONNECTIONS: usize = 4096;
+/// Requests under way on one HTTP/2 connection.
+pub const HTTP_STREAMS: u32 = 64;
+/// Largest head of a request: ours are below 2 kB, but proxies add to them.
+pub const HTTP_HEAD_BYTES: usize = 64 << 10;
+/// Pings an HTTP/2 connection that says nothing, and waits as long again for the answer.
+pub const HTTP_PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Session resources of the server, those being admitted included: 32 kB each is 640 MB.
+pub const SESSIONS: usize = 20_000;
+/// Worker threads; the UDP ports follow each other, so a typing error must not take thousands.
+pub const WORKERS: usize = 256;
+/// What workers say, waiting to be taken in: when a worker with all its sessions ends it offers them again and again.
+pub const WORKER_EVENTS: usize = 4096;
+/// From the offer to the worker's verdict. Its turn takes milliseconds, and OBS gives up after 8 s.
+pub const ADMIT_TIME: Duration = Duration::from_secs(3);
+/// From the question to a worker to what it says of its rooms.
+pub const INSPECT_TIME: Duration = Duration::from_secs(1);
+/// Characters of our ICE user name fragment, 6 bits each: two of 20,000 sessions are never the same (RFC 8445 §5.3 asks
+/// for 24 bits at least).
+pub const ICE_UFRAG_CHARS: usize = 12;
+/// Characters of our ICE password, 6 bits each (RFC 8445 §5.3 asks for 128 bits at least).
+pub const ICE_PWD_CHARS: usize = 32;
+/// What `Retry-After` says where a room has no publisher.
+pub const RETRY_NO_PUBLISHER: Duration = Duration::from_secs(2);
+/// What `Retry-After` says where a worker is busy or full, or the server stops.
+pub const RETRY_UNAVAILABLE: Duration = Duration::from_secs(2);
+
+/// From the signal to stop to the goodbye of the last session.
+pub const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// From there to the end of the requests under way.
+pub const HTTP_DRAIN_TIME: Duration = Duration::from_secs(3);
+
+const _: () = assert!(ADMIT_TIME.as_secs() < 8, "OBS waits 8 s for an answer");
+const _: () = assert!(ICE_UFRAG_CHARS >= 4 && ICE_PWD_CHARS >= 22, "RFC 8839 §5.4");
+
+// ---- session descriptions ---------------------------------------------------------------------------
+
+/// Lines of an offer or a fragment: a browser's fullest offer has 220, and eight m-lines of that kind still fit.
+pub const SDP_LINES: usize = 2_048;
+/// Longest line: an identity assertion is the longest that browsers write.
+pub const SDP_LINE_BYTES: usize = 4_096;
+/// m-lines of an offer: clients write up to three; each refused one costs 100 bytes of the answer.
+pub const SDP_MEDIA: usize = 16;
+/// Payload types of an m-line: RTP has no more numbers.
+pub const SDP_PAYLOAD_TYPES: usize = 128;
+/// Longest token that an answer repeats (the protocol or the first format of a refused m-line).
+pub const SDP_TOKEN_BYTES: usize = 64;
+/// Longest `a=fmtp` value: an H264 one with its parameter sets has 200. A format with a longer one is not accepted.
+pub const SDP_FMTP_BYTES: usize = 512;
+/// Longest ICE user name fragment and longest password (RFC 8839 §5.4).
+pub const ICE_CREDENTIAL_BYTES: usize = 256;
+/// Candidates of one trickle fragment: a client with ten addresses sends 40.
+pub const FRAGMENT_CANDIDATES: usize = 128;
+/// Our candidates in one answer: eight addresses by UDP and by TCP, 1.4 kB.
+pub const ANSWER_CANDIDATES: usize = 16;
+/// Formats accepted from one m-line of a subscriber: browsers offer nine that can be forwarded.
+pub const ANSWER_FORMATS: usize = 16;
+/// Longest answer: FFmpeg reads less than 8 KB.
+pub const ANSWER_BYTES: usize = 8 * 1_024 - 1;
+
+const _: () =
+    assert!(ANSWER_CANDIDATES * 100 + SDP_MEDIA * 100 < ANSWER_BYTES / 2, "half an answer is left for formats");
+
+// ---- peers ------------------------------------------------------------------------------------------
+
+/// SSRCs whose replay state one session may have, for SRTP and for SRTCP each: 150 bytes each.
+pub const SRTP_SSRCS: usize = 16;
+/// Addresses that ICE has validated for one session: a client has a handful of interfaces.
+pub const PATHS_PER_PEER: usize = 8;
+/// Datagrams that one handshake may take: a browser needs about ten, each repeated a few times on a bad path.
+pub const HANDSHAKE_DATAGRAMS: u32 = 256;
+/// Bytes likewise.
+pub const HANDSHAKE_BYTES: usize = 96 << 10;
+/// DTLS datagrams after the handshake, per session: repeated last flights and the goodbye. What is beyond goes unanswered.
+pub const DTLS_DATAGRAMS_AFTER: u32 = 1024;
+/// Largest ClientHello that is put together to be looked at: with a post-quantum key share it has 1.5 kB.
+pub const CLIENT_HELLO_BYTES: usize = 8 << 10;

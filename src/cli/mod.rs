@@ -1,1 +1,103 @@
-//! cli (being built)
+//! The command line: one file per command.
+#![expect(clippy::doc_markdown, reason = "these comments are the help texts, and shown as they are")]
+
+mod healthcheck;
+mod serve;
+
+use std::fmt::Display;
+
+use clap::{Parser, Subcommand};
+
+/// A WebRTC media server: publish by WHIP, play by WHEP.
+///
+/// One publisher per room, many subscribers; the media is forwarded as it comes, without transcoding. Begin with
+/// `rillcast serve` and open the address that it prints.
+#[derive(Parser, Debug)]
+#[command(name = "rillcast", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Serve(serve::Args),
+    Healthcheck(healthcheck::Args),
+}
+
+/// Why a command ended without success.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// It did not work out: exit code 1.
+    Failed(String),
+    /// The flags or the configuration do not allow to begin: exit code 2, like clap's own.
+    Usage(String),
+}
+
+impl Failure {
+    /// What went wrong, for people.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Failed(message) | Self::Usage(message) => message,
+        }
+    }
+
+    /// The process's exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+        }
+    }
+
+    fn failed(error: impl Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    fn usage(error: impl Display) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Failure`] says which exit code and why.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Serve(args) => serve::run(&args),
+            Command::Healthcheck(args) => healthcheck::run(args.url),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_flags_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_parse() {
+        let table = [
+            ("rillcast serve", true),
+            ("rillcast serve --http-addr :9000 --udp-port 0 --workers 2 --public-ip 203.0.113.7 --public-ip ::1", true),
+            ("rillcast healthcheck", true),
+            ("rillcast healthcheck http://127.0.0.1:9000/healthz", true),
+            ("rillcast", false),
+            ("rillcast dance", false),
+            ("rillcast serve --colour", false),
+        ];
+        for (line, good) in table {
+            assert_eq!(Cli::try_parse_from(line.split(' ')).is_ok(), good, "{line}");
+        }
+    }
+}

@@ -1,1 +1,104 @@
-//! http (being built)
+//! Pages and the API over HTTP: the only user of hyper's server and axum. `gate` says in which order a request is looked
+//! at, `error` which status an error gets.
+
+pub mod assets;
+pub mod body;
+pub mod cors;
+mod endpoint;
+pub mod error;
+mod gate;
+pub mod ice;
+mod info;
+mod resource;
+mod routes;
+pub mod server;
+mod whep;
+mod whip;
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use crate::auth::{AuthConfig, Authenticator};
+use crate::http::cors::AllowedOrigin;
+use crate::http::ice::{IceLinks, IceServer};
+use crate::session::Sessions;
+
+pub use crate::http::routes::router;
+
+/// The port where nothing else is said.
+pub const DEFAULT_PORT: u16 = 8080;
+
+/// What the operator sets.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Where to listen.
+    pub address: ListenAddr,
+    /// Whose pages may use the API.
+    pub allowed_origin: AllowedOrigin,
+    /// Told to clients.
+    pub ice_servers: Vec<IceServer>,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { address: ListenAddr::Any(DEFAULT_PORT), allowed_origin: AllowedOrigin::Any, ice_servers: Vec::new() }
+    }
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ListenAddr {
+    /// This port on every address, of both families where there are two.
+    Any(u16),
+    /// One address.
+    One(SocketAddr),
+}
+
+impl ListenAddr {
+    /// From `:port`, `address:port` or `localhost:port`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        if let Some(text) = text.strip_prefix(':') {
+            return port(text).map(Self::Any);
+        }
+        if let Some(text) = text.strip_prefix("localhost:") {
+            return port(text).map(|port| Self::One((Ipv4Addr::LOCALHOST, port).into()));
+        }
+        text.parse().ok().map(Self::One)
+    }
+
+    /// What to bind to, and what else where that does not work.
+    #[must_use]
+    pub fn candidates(self) -> (SocketAddr, Option<SocketAddr>) {
+        match self {
+            // A socket on [::] takes IPv4 too, unless the machine has no IPv6.
+            Self::Any(port) => ((Ipv6Addr::UNSPECIFIED, port).into(), Some((Ipv4Addr::UNSPECIFIED, port).into())),
+            Self::One(address) => (address, None),
+        }
+    }
+}
+
+/// What the handlers share.
+pub struct Api {
+    sessions: Arc<Sessions>,
+    auth: Authenticator,
+    allowed_origin: AllowedOrigin,
+    ice: IceLinks,
+}
+
+impl Api {
+    /// From the configuration and the sessions.
+    #[must_use]
+    pub fn new(config: &HttpConfig, auth: &AuthConfig, sessions: Arc<Sessions>) -> Self {
+        Self {
+            sessions,
+            auth: Authenticator::new(auth),
+            allowed_origin: config.allowed_origin.clone(),
+            ice: IceLinks::new(&config.ice_servers),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,28 @@
 //! One session's ICE, DTLS and SRTP, sans-IO: datagrams in, opened RTP and RTCP out; packets in, sealed ones out.
 
 pub mod certificate;
+pub mod cipher;
+pub mod client_hello;
 pub mod demux;
+pub mod dtls;
+pub mod ice;
+pub mod keys;
 pub mod path;
+pub mod replay;
+pub mod srtp;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::limits;
 use crate::peer::certificate::Certificate;
+use crate::peer::demux::Kind;
+use crate::peer::dtls::{Dtls, DtlsEvent};
+use crate::peer::ice::Responder;
+use crate::peer::keys::Profile;
 use crate::peer::path::Path;
+use crate::peer::srtp::{Opener, Sealer};
 use crate::sdp::{DtlsRole, Fingerprint, IceCredentials};
 use crate::sfu::drop::DropReason;
 
@@ -76,95 +90,253 @@ pub enum PeerEnd {
 }
 
 /// One peer.
-pub struct Peer {}
+pub struct Peer {
+    ice: Responder,
+    dtls: Dtls,
+    srtp: Option<(Opener, Sealer)>,
+    role: DtlsRole,
+    now: Instant,
+    handshake_deadline: Instant,
+    last_authentic: Instant,
+    /// Bytes that may still be sent to an address that is not acknowledged; `None` where there is no such limit.
+    allowance: Option<usize>,
+    acknowledged: Vec<Path>,
+    transmits: VecDeque<(Path, Vec<u8>)>,
+    events: VecDeque<PeerEvent>,
+    closed: bool,
+}
+
+/// An address that is not acknowledged gets so many times the bytes that came from it.
+const AMPLIFICATION: usize = 3;
 
 impl Peer {
     /// A peer that waits for its first check.
     #[must_use]
     pub fn new(now: Instant, config: PeerConfig) -> Self {
-        let _ = (now, config);
-        unimplemented!()
+        Self {
+            ice: Responder::new(now, config.local, config.remote),
+            dtls: Dtls::new(config.role, config.certificate, config.fingerprint),
+            srtp: None,
+            role: config.role,
+            now,
+            handshake_deadline: now + limits::HANDSHAKE_TIME,
+            last_authentic: now,
+            allowance: None,
+            acknowledged: Vec::new(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            closed: false,
+        }
     }
 
     /// One datagram (or one frame of TCP) that `demux` routed here. RTP and RTCP are opened in place.
     pub fn handle_datagram(&mut self, now: Instant, path: Path, data: &mut [u8]) -> Received {
-        let _ = (now, path, data);
-        unimplemented!()
+        self.now = now;
+        let handled = match Kind::of(data) {
+            None => Err(DropReason::NotMultiplexed),
+            Some(Kind::Stun) => self.handle_stun(now, path, data),
+            Some(_) if !self.ice.is_validated(&path) => Err(DropReason::UnknownAddress),
+            Some(Kind::Dtls) => self.handle_dtls(now, data),
+            Some(Kind::Media) => self.handle_media(data),
+        };
+        match handled {
+            Ok(received) => {
+                self.credit(&path, data.len());
+                if received != Received::Control {
+                    self.last_authentic = now;
+                    self.ice.heard(now, &path);
+                }
+                received
+            }
+            Err(reason) => Received::Dropped(reason),
+        }
     }
 
     /// Replaces `out` by the next STUN or DTLS datagram and says where it goes; `None` when there is none.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<Path> {
-        let _ = out;
-        unimplemented!()
+        if let Some((path, bytes)) = self.transmits.pop_front() {
+            *out = bytes;
+            return Some(path);
+        }
+        let path = self.ice.selected()?;
+        self.dtls.poll_transmit(out).then_some(path)
     }
 
     /// What happened, oldest first.
     pub fn poll_event(&mut self) -> Option<PeerEvent> {
-        unimplemented!()
+        self.events.pop_front()
     }
 
     /// When [`Peer::handle_timeout`] wants to be called.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        unimplemented!()
+        if self.closed {
+            return None;
+        }
+        let handshake = self.srtp.is_none().then_some(self.handshake_deadline);
+        let consent = self.last_authentic + limits::CONSENT_EXPIRY;
+        [self.dtls.next_timeout(), handshake, Some(consent)].into_iter().flatten().min()
     }
 
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
-        unimplemented!()
+        self.now = now;
+        if self.srtp.is_none() && now >= self.handshake_deadline {
+            self.end(PeerEnd::HandshakeTimeout);
+        } else if now >= self.last_authentic + limits::CONSENT_EXPIRY {
+            self.end(PeerEnd::ConsentExpired);
+        } else if let Some(event) = self.dtls.handle_timeout(now) {
+            self.handle_dtls_event(event);
+        }
     }
 
     /// New credentials on both sides; the old ones hold until a check with the new ones comes.
     pub fn restart_ice(&mut self, local: IceCredentials, remote: IceCredentials) {
-        let _ = (local, remote);
-        unimplemented!()
+        self.ice.restart(local, remote);
+    }
+
+    /// A path is gone: its TCP connection closed.
+    pub fn handle_path_closed(&mut self, path: &Path) {
+        if self.ice.forget(path) {
+            self.events.push_back(PeerEvent::PathForgotten(*path));
+        }
     }
 
     /// Says goodbye: drain [`Peer::poll_transmit`] once more, then forget the peer.
     pub fn close(&mut self) {
-        unimplemented!()
+        self.dtls.close(self.now);
     }
 
     /// Where to send, once there is a validated path.
     #[must_use]
     pub fn path(&self) -> Option<Path> {
-        unimplemented!()
+        self.ice.selected()
     }
 
     /// The handshake is done and media may flow.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        unimplemented!()
+        self.srtp.is_some()
     }
 
     /// When something authentic came last (or the peer began).
     #[must_use]
     pub fn last_authentic(&self) -> Instant {
-        unimplemented!()
+        self.last_authentic
     }
 
     /// Takes `bytes` from what may be sent to an address that is not acknowledged yet; false when it is used up.
     pub fn may_send(&mut self, bytes: usize) -> bool {
-        let _ = bytes;
-        unimplemented!()
+        let Some(allowance) = &mut self.allowance else { return true };
+        match allowance.checked_sub(bytes) {
+            Some(left) => {
+                *allowance = left;
+                true
+            }
+            None => false,
+        }
     }
 
     /// An SRTCP report from the selected path acknowledged a packet that was sent to it.
     pub fn acknowledge_path(&mut self) {
-        unimplemented!()
+        self.allowance = None;
+        if let Some(path) = self.ice.selected().filter(|path| !self.acknowledged.contains(path)) {
+            if self.acknowledged.len() == limits::PATHS_PER_PEER {
+                self.acknowledged.remove(0);
+            }
+            self.acknowledged.push(path);
+        }
     }
 
     /// Seals one RTP packet into `out` and returns its length. `index` is 2^16 × ROC + SEQ. `None` where `out` is too small or
     /// the peer is not connected.
     pub fn seal_rtp(&mut self, index: u64, header: &[u8], payload: &[u8], out: &mut [u8]) -> Option<usize> {
-        let _ = (index, header, payload, out);
-        unimplemented!()
+        self.srtp.as_ref()?.1.seal_rtp(index, header, payload, out)
     }
 
     /// Seals one compound RTCP packet into `out` and returns its length.
     pub fn seal_rtcp(&mut self, packet: &[u8], out: &mut [u8]) -> Option<usize> {
-        let _ = (packet, out);
-        unimplemented!()
+        self.srtp.as_mut()?.1.seal_rtcp(packet, out)
+    }
+
+    fn handle_stun(&mut self, now: Instant, path: Path, data: &[u8]) -> Result<Received, DropReason> {
+        let mut reply = Vec::new();
+        let checked = self.ice.handle(now, path, data, &mut reply)?;
+        self.last_authentic = now;
+        // A reply answers one datagram with one: no queue can grow.
+        self.transmits.push_back((path, reply));
+        if let Some(forgotten) = checked.forgotten {
+            self.acknowledged.retain(|known| *known != forgotten);
+            self.events.push_back(PeerEvent::PathForgotten(forgotten));
+        }
+        if checked.validated {
+            self.events.push_back(PeerEvent::PathValidated(path));
+        }
+        if checked.selected {
+            self.select(path);
+        }
+        self.dtls.start(now)?;
+        Ok(Received::Control)
+    }
+
+    fn select(&mut self, path: Path) {
+        let changed = self.is_connected();
+        if changed && !self.acknowledged.contains(&path) {
+            self.allowance = Some(0);
+        } else {
+            self.allowance = None;
+        }
+        self.events.push_back(PeerEvent::PathSelected { path, changed });
+    }
+
+    fn credit(&mut self, path: &Path, bytes: usize) {
+        if let Some(allowance) = self.allowance.as_mut().filter(|_| self.ice.selected() == Some(*path)) {
+            *allowance += AMPLIFICATION * bytes;
+        }
+    }
+
+    fn handle_dtls(&mut self, now: Instant, data: &[u8]) -> Result<Received, DropReason> {
+        if let Some(event) = self.dtls.handle(now, data)? {
+            self.handle_dtls_event(event);
+        }
+        Ok(Received::Control)
+    }
+
+    fn handle_dtls_event(&mut self, event: DtlsEvent) {
+        match event {
+            DtlsEvent::Closed => self.end(PeerEnd::CloseNotify),
+            DtlsEvent::Failed => self.end(PeerEnd::HandshakeFailed),
+            DtlsEvent::Connected { profile, material } => {
+                let Some((client, server)) = keys::split(profile, &material) else {
+                    return self.end(PeerEnd::HandshakeFailed);
+                };
+                let (theirs, ours) = match self.role {
+                    DtlsRole::Server => (client, server),
+                    DtlsRole::Client => (server, client),
+                };
+                self.srtp = Some((Opener::new(profile, &theirs), Sealer::new(profile, &ours)));
+                self.last_authentic = self.now;
+                // The handshake came and went over this address: it is real.
+                self.acknowledge_path();
+                self.events.push_back(PeerEvent::Connected { gcm: profile == Profile::Gcm });
+            }
+        }
+    }
+
+    fn handle_media(&mut self, data: &mut [u8]) -> Result<Received, DropReason> {
+        let (opener, _) = self.srtp.as_mut().ok_or(DropReason::NotConnected)?;
+        // RFC 5761 §4: the packet types of RTCP.
+        if data.get(1).is_some_and(|kind| (192..=223).contains(kind)) {
+            opener.open_rtcp(data).map(Received::Rtcp)
+        } else {
+            opener.open_rtp(data).map(Received::Rtp)
+        }
+    }
+
+    fn end(&mut self, end: PeerEnd) {
+        if !self.closed {
+            self.closed = true;
+            self.events.push_back(PeerEvent::Closed(end));
+        }
     }
 }

@@ -1,8 +1,27 @@
 //! SDP: text in, types out.
+//!
+//! [`offer::Offer`] is what a client offers, [`answer`] what we answer to a publisher and to a subscriber, [`fragment`]
+//! what a client trickles. The parser of the `rtc-sdp` crate reads the session description; `guard` bounds the text
+//! before it does, and everything that an answer repeats is checked on its way in.
 
 pub mod answer;
 pub mod fragment;
 pub mod offer;
+
+mod attributes;
+mod candidate;
+mod codecs;
+mod extmap;
+mod fit;
+mod guard;
+mod h264;
+mod media;
+mod parameters;
+mod play;
+mod publish;
+mod simulcast;
+mod transport;
+mod write;
 
 use std::net::SocketAddr;
 

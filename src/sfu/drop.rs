@@ -66,6 +66,8 @@ drop_reasons! {
     UnacknowledgedAddress => "unacknowledged_address",
     /// The socket took no more.
     SocketFull => "socket_full",
+    /// The kernel would not send it (no route, a firewall, too large), or its TCP connection is gone.
+    SendFailed => "send_failed",
 }
 
 /// Drops counted by reason.
@@ -82,6 +84,11 @@ impl DropCounts {
     /// Counts one drop.
     pub fn count(&mut self, reason: DropReason) {
         self.0[reason as usize] += 1;
+    }
+
+    /// Counts many drops.
+    pub fn count_many(&mut self, reason: DropReason, count: u64) {
+        self.0[reason as usize] += count;
     }
 
     /// Drops for this reason so far.

@@ -1,9 +1,17 @@
 //! A room: one publisher, many subscribers. One mutation, then [`Room::flush`] until nothing is due.
 
-use std::time::Instant;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use crate::id::PeerKey;
+use crate::limits;
+use crate::rtp::codec::MediaKind;
 use crate::sfu::drop::{DropCounts, DropReason};
+use crate::sfu::egress::EgressTrack;
+use crate::sfu::publisher::Publisher;
+use crate::sfu::report::RoomClock;
+use crate::sfu::streams::Streams;
+use crate::sfu::subscriber::Subscriber;
 use crate::sfu::track::{PlayTrack, PublishTrack};
 
 /// How the outside took a packet.
@@ -34,51 +42,116 @@ pub struct RtcpOutcome {
 }
 
 /// One room.
-pub struct Room {}
+pub struct Room {
+    clock: RoomClock,
+    random: Random,
+    publisher: Option<Publisher>,
+    streams: Streams,
+    subscribers: Vec<Subscriber>,
+    /// Where each subscriber stands in the list.
+    places: HashMap<PeerKey, usize>,
+    dirty: bool,
+    next_burst: Option<Instant>,
+    next_report: Option<Instant>,
+    drops: DropCounts,
+    packets_in: u64,
+    bytes_in: u64,
+}
+
+/// How often it is looked whether somebody is due a sender report.
+const REPORT_TICK: Duration = Duration::from_millis(100);
 
 impl Room {
     /// An empty room. `seed` feeds the random numbers it needs; `ntp` is the NTP time (RFC 5905, 32.32 bits) of `now`.
     #[must_use]
     pub fn new(now: Instant, ntp: u64, seed: u64) -> Self {
-        let _ = (now, ntp, seed);
-        unimplemented!()
+        Self {
+            clock: RoomClock::new(now, ntp),
+            random: Random(seed),
+            publisher: None,
+            streams: Streams::new(),
+            subscribers: Vec::new(),
+            places: HashMap::new(),
+            dirty: false,
+            next_burst: None,
+            next_report: None,
+            drops: DropCounts::default(),
+            packets_in: 0,
+            bytes_in: 0,
+        }
     }
 
     /// A publisher's session was admitted; its media may come from now on. One that was there before is replaced: the
     /// subscribers stay, and see the new one from its first key frame. Returns the subscribers that lack its codecs.
     pub fn set_publisher(&mut self, now: Instant, peer: PeerKey, tracks: Vec<PublishTrack>) -> Vec<PeerKey> {
-        let _ = (now, peer, tracks);
-        unimplemented!()
+        self.remove_publisher(now);
+        let mut lacking = Vec::new();
+        for track in &tracks {
+            let codec = track.format.codec;
+            let stream = self.streams.get_mut(codec.kind());
+            let changed = stream.codec() != codec;
+            stream.attach(now, track);
+            for subscriber in &mut self.subscribers {
+                if !subscriber.handle_publisher(stream, changed) {
+                    lacking.push(subscriber.peer());
+                }
+            }
+        }
+        lacking.dedup();
+        self.clock.restart(now);
+        self.publisher = Some(Publisher::new(peer, tracks));
+        self.next_report = (!self.subscribers.is_empty()).then(|| now + REPORT_TICK);
+        self.dirty = true;
+        lacking
     }
 
     /// The publisher is gone.
     pub fn remove_publisher(&mut self, now: Instant) {
-        let _ = now;
-        unimplemented!()
+        self.publisher = None;
+        for stream in self.streams.iter_mut() {
+            stream.detach();
+        }
+        self.clock.restart(now);
     }
 
     /// A subscriber's session was admitted; nothing is sent to it before [`Room::start_subscriber`].
     pub fn add_subscriber(&mut self, now: Instant, peer: PeerKey, tracks: Vec<PlayTrack>) {
-        let _ = (now, peer, tracks);
-        unimplemented!()
+        let random = &mut self.random;
+        self.places.insert(peer, self.subscribers.len());
+        self.subscribers.push(Subscriber::new(now, peer, tracks, || random.next()));
     }
 
     /// The subscriber's handshake is done.
     pub fn start_subscriber(&mut self, now: Instant, peer: PeerKey) {
-        let _ = (now, peer);
-        unimplemented!()
+        let Some(place) = self.places.get(&peer) else { return };
+        self.subscribers[*place].start(&self.streams);
+        self.next_report.get_or_insert(now + REPORT_TICK);
+        self.dirty = true;
+        let video = self.streams.get(MediaKind::Video);
+        let Some(publisher) = &mut self.publisher else { return };
+        let start = video.history().whole_keyframe().and_then(|start| video.history().get(start));
+        let age = start.map(|(entry, _)| now.saturating_duration_since(entry.arrival));
+        let stale = age.is_none_or(|age| age >= limits::BURST_STALE_AFTER);
+        // One that is known not to answer is spared, unless there is nothing else to hope for.
+        if stale && (age.is_none() || publisher.keyframes.answers() != Some(false)) {
+            publisher.keyframes.want();
+        }
     }
 
     /// The subscriber is gone.
     pub fn remove_subscriber(&mut self, peer: PeerKey) {
-        let _ = peer;
-        unimplemented!()
+        let Some(place) = self.places.remove(&peer) else { return };
+        self.subscribers.swap_remove(place);
+        if let Some(moved) = self.subscribers.get(place) {
+            self.places.insert(moved.peer(), place);
+        }
     }
 
     /// The subscriber is sent to at another address from now on.
     pub fn handle_path_change(&mut self, peer: PeerKey) {
-        let _ = peer;
-        unimplemented!()
+        if let Some(place) = self.places.get(&peer) {
+            self.subscribers[*place].handle_path_change();
+        }
     }
 
     /// One RTP packet of the publisher, opened.
@@ -86,67 +159,142 @@ impl Room {
     /// # Errors
     /// Why it was dropped (already counted in [`Room::drops`]).
     pub fn handle_publisher_rtp(&mut self, now: Instant, packet: &[u8]) -> Result<(), DropReason> {
-        let _ = (now, packet);
-        unimplemented!()
+        self.packets_in += 1;
+        self.bytes_in += packet.len() as u64;
+        let Some(publisher) = &mut self.publisher else {
+            self.drops.count(DropReason::NotPublisher);
+            return Err(DropReason::NotPublisher);
+        };
+        let handled = publisher.handle_rtp(now, packet, &mut self.streams);
+        match handled {
+            Ok(()) => self.dirty = true,
+            Err(reason) => self.drops.count(reason),
+        }
+        handled
     }
 
     /// One compound RTCP packet of the publisher, opened.
     pub fn handle_publisher_rtcp(&mut self, now: Instant, packet: &[u8]) {
-        let _ = (now, packet);
-        unimplemented!()
+        if let Some(publisher) = &mut self.publisher {
+            publisher.handle_rtcp(now, packet, &mut self.streams, &mut self.clock);
+        }
     }
 
     /// One compound RTCP packet of a subscriber, opened.
     pub fn handle_subscriber_rtcp(&mut self, now: Instant, peer: PeerKey, packet: &[u8]) -> RtcpOutcome {
-        let _ = (now, peer, packet);
-        unimplemented!()
+        let Some(place) = self.places.get(&peer) else { return RtcpOutcome::default() };
+        let subscriber = &mut self.subscribers[*place];
+        let wishes = subscriber.handle_rtcp(now, packet);
+        self.dirty |= subscriber.is_pending();
+        if let Some(publisher) = self.publisher.as_mut().filter(|_| wishes.keyframe) {
+            publisher.keyframes.want();
+            self.dirty = true;
+        }
+        wishes.outcome
     }
 
     /// True when [`Room::flush`] has something to do at once.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        unimplemented!()
+        self.dirty
     }
 
     /// When [`Room::flush`] has something to do even if nothing arrives.
-    #[must_use]
-    pub fn next_timeout(&self) -> Option<Instant> {
-        unimplemented!()
+    pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
+        let publisher = self.publisher.as_mut().and_then(|publisher| publisher.next_timeout(now));
+        [publisher, self.next_burst, self.next_report].into_iter().flatten().min()
     }
 
     /// Sends everything that is due: media, retransmissions, bursts, reports, feedback to the publisher.
     pub fn flush(&mut self, now: Instant, sink: &mut impl Sink) {
-        let _ = (now, sink);
-        unimplemented!()
+        self.dirty = false;
+        let mut waiting = false;
+        let mut bursting = false;
+        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_started()) {
+            subscriber.flush(now, &self.streams, sink);
+            waiting |= subscriber.tracks().iter().any(EgressTrack::is_waiting);
+            bursting |= subscriber.tracks().iter().any(EgressTrack::is_bursting);
+        }
+        for stream in self.streams.iter_mut() {
+            stream.flushed(now);
+        }
+        self.next_burst = bursting.then(|| now + limits::BURST_INTERVAL);
+        self.report(now, sink);
+        self.flush_publisher(now, waiting, sink);
+    }
+
+    fn report(&mut self, now: Instant, sink: &mut impl Sink) {
+        if self.next_report.is_none_or(|due| now < due) {
+            return;
+        }
+        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_started()) {
+            subscriber.report(now, &self.clock, &self.streams, sink);
+        }
+        // A room without a publisher or a subscriber has nothing to report, and sleeps.
+        let alive = self.publisher.is_some() && !self.subscribers.is_empty();
+        self.next_report = alive.then(|| now + REPORT_TICK);
+    }
+
+    fn flush_publisher(&mut self, now: Instant, waiting: bool, sink: &mut impl Sink) {
+        let Some(publisher) = &mut self.publisher else { return };
+        let video = self.streams.get_mut(MediaKind::Video);
+        let better_layer = video.evaluate(now);
+        if better_layer || video.lacks_keyframe() || (waiting && video.is_attached()) {
+            publisher.keyframes.want();
+        }
+        publisher.flush(now, &self.streams, sink);
     }
 
     /// The publisher's peer.
     #[must_use]
     pub fn publisher(&self) -> Option<PeerKey> {
-        unimplemented!()
+        self.publisher.as_ref().map(Publisher::peer)
     }
 
     /// The subscribers' peers.
     pub fn subscribers(&self) -> impl Iterator<Item = PeerKey> + '_ {
-        std::iter::empty()
+        self.subscribers.iter().map(Subscriber::peer)
     }
 
     /// True when nobody is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        unimplemented!()
+        self.publisher.is_none() && self.subscribers.is_empty()
     }
 
     /// What was dropped, by reason.
     #[must_use]
     pub fn drops(&self) -> &DropCounts {
-        unimplemented!()
+        &self.drops
     }
 
     /// What the room says of itself.
-    #[must_use]
-    pub fn media(&self) -> RoomMedia {
-        unimplemented!()
+    pub fn media(&mut self, now: Instant) -> RoomMedia {
+        let tracks = self.streams.iter_mut().filter(|stream| stream.is_attached()).map(|stream| TrackMedia {
+            codec: stream.codec(),
+            bitrate: stream.bitrate(now),
+            b_frames: stream.b_frames(),
+        });
+        RoomMedia {
+            has_publisher: self.publisher.is_some(),
+            tracks: tracks.collect(),
+            subscribers: self.subscribers.iter().filter(|subscriber| subscriber.is_started()).count(),
+            packets_in: self.packets_in,
+            bytes_in: self.bytes_in,
+        }
+    }
+}
+
+/// `SplitMix64`: for where sequence numbers and timestamps begin. Not for secrets.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 }
 

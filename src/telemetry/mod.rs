@@ -1,1 +1,3 @@
-//! telemetry (being built)
+//! What the server says of itself.
+
+pub mod log;

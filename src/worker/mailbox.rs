@@ -1,8 +1,13 @@
 //! The only door between the control plane and a worker: bounded commands in, events out.
 
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+
 use tokio::sync::oneshot;
 
 use crate::id::{RoomName, SessionId};
+use crate::limits;
+use crate::net::poll::Waker;
 use crate::sdp::{DtlsRole, Fingerprint, IceCredentials};
 use crate::sfu::room::RoomMedia;
 use crate::sfu::track::{PlayTrack, PublishTrack};
@@ -91,7 +96,8 @@ pub enum Command {
     AdmitPublisher(Box<AdmitPublisher>),
     /// A WHEP session.
     AdmitSubscriber(Box<AdmitSubscriber>),
-    /// ICE restart (RFC 8445 §9): new credentials on both sides, the old ones serve until a check with the new ones comes.
+    /// ICE restart (RFC 8445 §9): new credentials on both sides, the old ones serve until a check with the new ones
+    /// comes.
     RestartIce {
         /// The session.
         session: SessionId,
@@ -127,7 +133,7 @@ pub enum Event {
     Connected {
         /// The session.
         session: SessionId,
-        /// True for AEAD_AES_128_GCM, false for AES_CM_128_HMAC_SHA1_80.
+        /// True for `AEAD_AES_128_GCM`, false for `AES_CM_128_HMAC_SHA1_80`.
         gcm: bool,
     },
     /// The session is gone; nothing of it is left in the worker.
@@ -148,6 +154,10 @@ pub struct WorkerState {
     pub sessions: usize,
     /// Drops since the start.
     pub drops: crate::sfu::drop::DropCounts,
+    /// UDP datagrams sent since the start.
+    pub datagrams_out: u64,
+    /// Messages to the kernel that they went in: the fewer, the better.
+    pub trains_out: u64,
 }
 
 /// What a worker says of a room.
@@ -157,4 +167,100 @@ pub struct RoomState {
     pub name: RoomName,
     /// What the room says of itself.
     pub media: RoomMedia,
+}
+
+/// The worker has as many commands waiting as it may, or is gone: the command was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the worker is busy")]
+pub struct Busy;
+
+/// Where commands go in. Cloned, it is the same mailbox; with the last clone the worker ends.
+#[derive(Clone)]
+pub struct Mailbox {
+    /// `None` only while it is dropped.
+    commands: Option<SyncSender<Command>>,
+    waker: Arc<Waker>,
+}
+
+/// Where they come out.
+pub struct Inbox {
+    commands: Receiver<Command>,
+    /// Kept open here too, so that no wake is lost with the last mailbox.
+    _waker: Arc<Waker>,
+}
+
+/// A mailbox of at most [`limits::MAILBOX_COMMANDS`]; `waker` wakes who has the inbox.
+#[must_use]
+pub fn mailbox(waker: Waker) -> (Mailbox, Inbox) {
+    let (sender, receiver) = sync_channel(limits::MAILBOX_COMMANDS);
+    let waker = Arc::new(waker);
+    (Mailbox { commands: Some(sender), waker: waker.clone() }, Inbox { commands: receiver, _waker: waker })
+}
+
+impl Mailbox {
+    /// Puts a command in and wakes the worker. It never waits.
+    ///
+    /// # Errors
+    /// [`Busy`] where it is full, or nobody is there.
+    pub fn send(&self, command: Command) -> Result<(), Busy> {
+        self.commands.as_ref().ok_or(Busy)?.try_send(command).map_err(|_| Busy)?;
+        self.waker.wake();
+        Ok(())
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        // In this order: the worker looks once when it wakes.
+        drop(self.commands.take());
+        self.waker.wake();
+    }
+}
+
+impl Inbox {
+    /// The next command, if one waits. Where nobody can give one any longer it is [`Command::Shutdown`], again and
+    /// again.
+    #[must_use]
+    pub fn take(&self) -> Option<Command> {
+        match self.commands.try_recv() {
+            Ok(command) => Some(command),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Command::Shutdown),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::net::poll::Poller;
+
+    #[test]
+    fn a_full_mailbox_is_busy_and_one_wake_tells_of_all() {
+        let mut poller = Poller::new().unwrap();
+        let (mailbox, inbox) = mailbox(poller.waker(0).unwrap());
+        for _ in 0..limits::MAILBOX_COMMANDS {
+            assert_eq!(mailbox.send(Command::Shutdown), Ok(()));
+        }
+        assert_eq!(mailbox.send(Command::Shutdown), Err(Busy));
+        assert_eq!(poller.wait(Some(Duration::from_secs(10))).unwrap().count(), 1);
+        assert_eq!(std::iter::from_fn(|| inbox.take()).count(), limits::MAILBOX_COMMANDS);
+        assert_eq!(mailbox.send(Command::Shutdown), Ok(()));
+        drop(inbox);
+        assert_eq!(mailbox.send(Command::Shutdown), Err(Busy));
+    }
+
+    #[test]
+    fn the_last_mailbox_says_shutdown() {
+        let mut poller = Poller::new().unwrap();
+        let (mailbox, inbox) = mailbox(poller.waker(0).unwrap());
+        drop(mailbox.clone());
+        assert!(inbox.take().is_none());
+        assert_eq!(poller.wait(Some(Duration::from_secs(10))).unwrap().count(), 1);
+        drop(mailbox);
+        assert_eq!(poller.wait(Some(Duration::from_secs(10))).unwrap().count(), 1);
+        assert!(matches!(inbox.take(), Some(Command::Shutdown)));
+    }
 }

@@ -1,0 +1,70 @@
+# The front door. `make` alone says what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The steps of one target follow each other.
+.NOTPARALLEL:
+
+# Where rustup puts cargo, for shells that do not have it on their path.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+VENV := tests/clients/.venv
+NODE_MODULES := tests/browser/node_modules/.installed tests/clients/node_modules/.installed
+
+.PHONY: help demo run test lint unit clients verify bench deps packages
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-8s %s\n", $$1, $$2 }'
+
+demo: ## builds the server, starts it with a picture of its own, and says which page to open
+	@scripts/require.sh rust
+	cargo run --release --locked -- demo
+
+run: ## builds and starts the server; the environment configures it (README.md)
+	@scripts/require.sh rust
+	cargo run --release --locked -- serve
+
+test: deps lint unit clients ## everything that guards a change; installs what it needs
+
+lint: ## format, clippy; cargo-deny where it is installed
+	@scripts/require.sh rust
+	cargo fmt --all -- --check
+	cargo clippy --all-targets --locked -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny --locked check bans licenses sources; \
+	else echo "cargo-deny is not installed: licences and sources were not checked"; fi
+
+unit: ## the tests in Rust: modules, tidiness, whole sessions on loopback
+	@scripts/require.sh rust
+	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked; \
+	else set -x; cargo test --all-targets --locked; fi
+	cargo test --doc --locked
+
+clients: deps ## real clients against a server of their own: Chromium, aiortc, GStreamer, libdatachannel
+	cargo build --locked
+	npm --prefix tests/browser test
+	npm --prefix tests/clients test
+
+verify: test ## `make test`, then the tests that are marked as long, optimised
+	cargo test --release --locked -- --ignored
+
+bench: ## the benchmarks under benches/
+	@scripts/require.sh rust
+	@compgen -G 'benches/*.rs' >/dev/null || { echo "There are no benchmarks yet."; exit 1; }
+	cargo bench --locked
+
+deps: packages $(NODE_MODULES) $(VENV)/.installed ## what the tests need: Debian packages (as root), npm and Python packages
+
+packages:
+	@scripts/require.sh rust tests
+
+%/node_modules/.installed: %/package-lock.json | packages
+	npm --prefix $* ci --no-audit --no-fund
+	@touch $@
+
+# Debian's own Python, because python3-venv and python3-gi are made for it.
+$(VENV)/.installed: tests/clients/requirements.txt | packages
+	/usr/bin/python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@

@@ -1,0 +1,119 @@
+//! The only table from errors to statuses. What a client is told is a fixed text, with a detail beside it where that helps
+//! to mend the request; never anything of the server's inside.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::limits;
+use crate::session::SessionError;
+
+/// What a request can fail with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ApiError {
+    /// The path names no room that could be.
+    InvalidRoomName,
+    /// The body does not parse.
+    InvalidSdp(String),
+    /// No valid token.
+    Unauthorized,
+    /// Nobody publishes in the room.
+    NoPublisher,
+    /// There is no such room.
+    RoomNotFound,
+    /// There is no such session.
+    SessionNotFound,
+    /// There is no such page.
+    NotFound,
+    /// The resource has other methods: the value of `Allow`.
+    MethodNotAllowed(&'static str),
+    /// The body did not come in time.
+    BodyTimeout,
+    /// A publisher is there.
+    PublisherExists,
+    /// `If-Match` names another tag.
+    PreconditionFailed,
+    /// `If-Match` is missing.
+    PreconditionRequired,
+    /// The body is larger than [`limits::BODY_BYTES`].
+    BodyTooLarge,
+    /// The body's type is another one than this.
+    UnsupportedMediaType(&'static str),
+    /// The offer parses, but cannot be served.
+    Unservable(String),
+    /// Not now.
+    Unavailable(&'static str),
+    /// A fault of ours.
+    Internal,
+}
+
+impl ApiError {
+    /// Status, fixed text, detail.
+    fn row(&self) -> (StatusCode, &'static str, Option<&str>) {
+        match self {
+            Self::InvalidRoomName => {
+                (StatusCode::BAD_REQUEST, "invalid room name", Some("1 to 64 of A-Z, a-z, 0-9, _ and -"))
+            }
+            Self::InvalidSdp(detail) => (StatusCode::BAD_REQUEST, "invalid SDP", Some(detail)),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", None),
+            Self::NoPublisher => (StatusCode::NOT_FOUND, "no active publisher in room", None),
+            Self::RoomNotFound => (StatusCode::NOT_FOUND, "room not found", None),
+            Self::SessionNotFound => (StatusCode::NOT_FOUND, "session not found", None),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not found", None),
+            Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", None),
+            Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "request timeout", None),
+            Self::PublisherExists => (StatusCode::CONFLICT, "publisher already exists in this room", None),
+            Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition failed", None),
+            Self::PreconditionRequired => {
+                (StatusCode::PRECONDITION_REQUIRED, "precondition required", Some("send If-Match"))
+            }
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload too large", None),
+            Self::UnsupportedMediaType(expected) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type", Some(expected))
+            }
+            Self::Unservable(detail) => (StatusCode::UNPROCESSABLE_ENTITY, "offer cannot be served", Some(detail)),
+            Self::Unavailable(detail) => (StatusCode::SERVICE_UNAVAILABLE, "service unavailable", Some(detail)),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal server error", None),
+        }
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Invalid(detail) => Self::InvalidSdp(detail),
+            SessionError::Unservable(detail) => Self::Unservable(detail),
+            SessionError::NoPublisher => Self::NoPublisher,
+            SessionError::PublisherExists => Self::PublisherExists,
+            SessionError::NotFound => Self::SessionNotFound,
+            SessionError::PreconditionFailed => Self::PreconditionFailed,
+            SessionError::PreconditionRequired => Self::PreconditionRequired,
+            SessionError::Unavailable(detail) => Self::Unavailable(detail),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, error, detail) = self.row();
+        let mut response = (status, Json(Body { error, detail })).into_response();
+        let header = match self {
+            Self::MethodNotAllowed(allow) => Some((ALLOW, HeaderValue::from_static(allow))),
+            Self::Unauthorized => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::NoPublisher => Some((RETRY_AFTER, limits::RETRY_NO_PUBLISHER.as_secs().into())),
+            Self::Unavailable(_) => Some((RETRY_AFTER, limits::RETRY_UNAVAILABLE.as_secs().into())),
+            _ => None,
+        };
+        response.headers_mut().extend(header);
+        response
+    }
+}

@@ -1,0 +1,126 @@
+//! What can be asked of the server: `/api/bootstrap`, `/api/rooms`, `/healthz`, `/readyz`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CACHE_CONTROL};
+use http::{HeaderValue, Method, StatusCode};
+use serde::Serialize;
+
+use crate::auth::Unauthorized;
+use crate::http::Api;
+use crate::http::error::ApiError;
+use crate::http::gate::{self, Methods, RoomPath};
+use crate::http::ice::IceServerJson;
+use crate::session::rooms::RoomView;
+
+/// Methods of everything that is only read.
+pub(super) const METHODS: Methods = Methods { allow: "GET, HEAD, OPTIONS" };
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bootstrap {
+    auth_enabled: bool,
+    record_enabled: bool,
+    ice_servers: Vec<IceServerJson>,
+    features: Features,
+}
+
+#[derive(Serialize)]
+struct Features {
+    rooms: bool,
+    records: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Room {
+    name: String,
+    has_publisher: bool,
+    tracks: usize,
+    subscribers: usize,
+    codecs: Vec<&'static str>,
+    /// Bits per second.
+    bitrate: u64,
+    b_frames: bool,
+    packets_in: u64,
+    bytes_in: u64,
+}
+
+impl From<RoomView> for Room {
+    fn from(room: RoomView) -> Self {
+        Self {
+            name: room.name.to_string(),
+            has_publisher: room.has_publisher,
+            tracks: room.tracks,
+            subscribers: room.subscribers,
+            codecs: room.codecs.into_iter().map(crate::rtp::codec::Codec::name).collect(),
+            bitrate: room.bitrate,
+            b_frames: room.b_frames,
+            packets_in: room.packets_in,
+            bytes_in: room.bytes_in,
+        }
+    }
+}
+
+pub(super) async fn bootstrap(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
+    if let Some(answer) = read_only(&request)? {
+        return Ok(answer);
+    }
+    let authorised = gate::authorize(&api, request.headers()).is_ok();
+    Ok(fresh(Json(Bootstrap {
+        auth_enabled: api.auth.is_enabled(),
+        record_enabled: false,
+        ice_servers: api.ice.json(authorised),
+        features: Features { rooms: true, records: false },
+    })))
+}
+
+pub(super) async fn rooms(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
+    if let Some(answer) = read_only(&request)? {
+        return Ok(answer);
+    }
+    gate::authorize(&api, request.headers()).map_err(|Unauthorized| ApiError::Unauthorized)?;
+    let rooms: Vec<Room> = api.sessions.rooms().await.into_iter().map(Room::from).collect();
+    Ok(fresh(Json(rooms)))
+}
+
+pub(super) async fn room(State(api): State<Arc<Api>>, room: RoomPath, request: Request) -> Result<Response, ApiError> {
+    let pass = gate::enter(&api, &METHODS, request.method(), request.headers(), room)?;
+    if let Some(answer) = read_only(&request)? {
+        return Ok(answer);
+    }
+    let room = api.sessions.room(&pass.room).await.ok_or(ApiError::RoomNotFound)?;
+    Ok(fresh(Json(Room::from(room))))
+}
+
+/// The process runs.
+pub(super) async fn healthz(request: Request) -> Result<Response, ApiError> {
+    Ok(read_only(&request)?.unwrap_or_else(|| fresh("ok")))
+}
+
+/// New sessions are taken.
+pub(super) async fn readyz(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
+    match read_only(&request)? {
+        Some(answer) => Ok(answer),
+        None if api.sessions.is_open() => Ok(fresh("ok")),
+        None => Err(ApiError::Unavailable("the server is stopping")),
+    }
+}
+
+/// Refuses what changes things, and answers OPTIONS; `None` for GET and HEAD.
+///
+/// # Errors
+/// 405
+pub(super) fn read_only(request: &Request) -> Result<Option<Response>, ApiError> {
+    METHODS.check(request.method())?;
+    let allow = [(ALLOW, HeaderValue::from_static(METHODS.allow))];
+    Ok((*request.method() == Method::OPTIONS).then(|| (StatusCode::NO_CONTENT, allow).into_response()))
+}
+
+/// True now, and perhaps not a moment later.
+fn fresh(body: impl IntoResponse) -> Response {
+    ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response()
+}

@@ -1,0 +1,280 @@
+//! `recvmmsg` and `sendmmsg` with the control messages that say which of our addresses a datagram came to or leaves
+//! from (`IP_PKTINFO`, `IPV6_PKTINFO`) and that the kernel shall cut a buffer into datagrams (`UDP_SEGMENT`).
+//!
+//! The only file with `unsafe`: there is no safe way to these calls that neither allocates nor copies.
+#![allow(unsafe_code)]
+// Sizes of C structures as the integers that the kernel's interface has for them.
+#![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+
+use std::io;
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+use crate::limits;
+use crate::net::Route;
+use crate::net::batch::Train;
+
+const RECEIVED: usize = limits::RECV_BATCH_DATAGRAMS;
+const SENT: usize = limits::SEND_BATCH_TRAINS;
+
+/// Room for the control messages of one datagram: `IPV6_PKTINFO` takes 40 bytes, `UDP_SEGMENT` 24.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Control([u8; 64]);
+
+const _: () = {
+    // SAFETY: CMSG_SPACE only computes.
+    let (address, segment) =
+        unsafe { (libc::CMSG_SPACE(size_of::<libc::in6_pktinfo>() as u32), libc::CMSG_SPACE(size_of::<u16>() as u32)) };
+    assert!(address + segment <= size_of::<Control>() as u32);
+    assert!(align_of::<Control>() >= align_of::<libc::cmsghdr>());
+    assert!(size_of::<libc::sockaddr_in>() <= size_of::<libc::sockaddr_in6>());
+    assert!(align_of::<libc::sockaddr_in>() <= align_of::<libc::sockaddr_in6>());
+};
+
+/// Datagrams as they were received, in one buffer that is used again and again.
+pub struct RecvBatch {
+    bytes: Box<[u8]>,
+    names: Box<[libc::sockaddr_in6]>,
+    controls: Box<[Control]>,
+    datagrams: Vec<Datagram>,
+    truncated: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Datagram {
+    route: Route,
+    start: usize,
+    len: usize,
+}
+
+impl Default for RecvBatch {
+    fn default() -> Self {
+        // SAFETY: a sockaddr_in6 is plain integers, for which zero is a value.
+        let name: libc::sockaddr_in6 = unsafe { mem::zeroed() };
+        Self {
+            bytes: vec![0; RECEIVED * limits::DATAGRAM_BYTES].into(),
+            names: vec![name; RECEIVED].into(),
+            controls: vec![Control([0; 64]); RECEIVED].into(),
+            datagrams: Vec::with_capacity(RECEIVED),
+            truncated: 0,
+        }
+    }
+}
+
+impl RecvBatch {
+    /// Replaces the datagrams by the next ones of the socket, at most [`limits::RECV_BATCH_DATAGRAMS`]. True where
+    /// there may be more.
+    ///
+    /// # Errors
+    /// What the kernel says; `WouldBlock` where there is none. The batch is empty then.
+    pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
+        self.datagrams.clear();
+        self.truncated = 0;
+        // SAFETY: mmsghdr and iovec are plain integers and pointers, for which zero is a value.
+        let (mut headers, mut pieces): ([libc::mmsghdr; RECEIVED], [libc::iovec; RECEIVED]) =
+            unsafe { (mem::zeroed(), mem::zeroed()) };
+        let slots = self.bytes.chunks_exact_mut(limits::DATAGRAM_BYTES);
+        let places = slots.zip(&mut self.names).zip(&mut self.controls);
+        for ((header, piece), ((bytes, name), control)) in headers.iter_mut().zip(&mut pieces).zip(places) {
+            *piece = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+            header.msg_hdr.msg_name = ptr::from_mut(name).cast();
+            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+            header.msg_hdr.msg_iov = ptr::from_mut(piece);
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_control = ptr::from_mut(control).cast();
+            header.msg_hdr.msg_controllen = size_of::<Control>() as _;
+        }
+        // SAFETY: every header points to a name, a piece and a control area of its own, with their true sizes, all of
+        // which outlive the call and are not touched by anything else during it.
+        let count = unsafe {
+            let flags = libc::MSG_DONTWAIT as _;
+            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), RECEIVED as _, flags, ptr::null_mut())
+        };
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        for (index, header) in headers.iter().enumerate().take(count) {
+            let remote = remote_address(&self.names[index]);
+            if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
+                self.truncated += 1;
+            } else if let Some(remote) = remote {
+                let local = local_address(&header.msg_hdr).unwrap_or(unspecified(&remote));
+                let (start, len) = (index * limits::DATAGRAM_BYTES, header.msg_len as usize);
+                self.datagrams.push(Datagram { route: Route { local, remote }, start, len });
+            }
+        }
+        Ok(count == RECEIVED)
+    }
+
+    /// How many datagrams there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.datagrams.len()
+    }
+
+    /// True where there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.datagrams.is_empty()
+    }
+
+    /// Datagrams of the last receive call that were larger than [`limits::DATAGRAM_BYTES`], and so are not there.
+    #[must_use]
+    pub fn truncated(&self) -> usize {
+        self.truncated
+    }
+
+    /// One datagram and its way.
+    ///
+    /// # Panics
+    /// Where `index` is not below [`RecvBatch::len`].
+    pub fn datagram(&mut self, index: usize) -> (Route, &mut [u8]) {
+        let Datagram { route, start, len } = self.datagrams[index];
+        (route, &mut self.bytes[start..start + len])
+    }
+}
+
+/// Sends trains, each from its place in `bytes`, and returns how many went (at least one).
+///
+/// # Errors
+/// Why the first one did not go; `WouldBlock` where the socket is full.
+pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], trains: &[Train]) -> io::Result<usize> {
+    let count = trains.len().min(SENT);
+    // SAFETY: these are plain integers and pointers, for which zero is a value.
+    let (mut headers, mut pieces, mut names): ([libc::mmsghdr; SENT], [libc::iovec; SENT], [libc::sockaddr_in6; SENT]) =
+        unsafe { (mem::zeroed(), mem::zeroed(), mem::zeroed()) };
+    let mut controls = [Control([0; 64]); SENT];
+    let places = pieces.iter_mut().zip(&mut names).zip(&mut controls);
+    for ((header, train), ((piece, name), control)) in headers.iter_mut().zip(trains).zip(places) {
+        let data = &bytes[train.start..train.start + train.len];
+        // The kernel only reads what a sent piece points to.
+        *piece = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
+        header.msg_hdr.msg_iov = ptr::from_mut(piece);
+        header.msg_hdr.msg_iovlen = 1;
+        header.msg_hdr.msg_namelen = write_name(name, &train.route.remote);
+        header.msg_hdr.msg_name = ptr::from_mut(name).cast();
+        header.msg_hdr.msg_control = ptr::from_mut(control).cast();
+        write_controls(&mut header.msg_hdr, train);
+    }
+    // SAFETY: the first `count` headers point to names, pieces and control areas that outlive the call, with their true
+    // sizes.
+    let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count as _, libc::MSG_DONTWAIT as _) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+fn remote_address(name: &libc::sockaddr_in6) -> Option<SocketAddr> {
+    match i32::from(name.sin6_family) {
+        libc::AF_INET => {
+            // SAFETY: the kernel wrote a sockaddr_in there, as the family says; it is smaller than a sockaddr_in6, is
+            // aligned no stricter, and any bytes make one.
+            let v4 = unsafe { &*ptr::from_ref(name).cast::<libc::sockaddr_in>() };
+            let address = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            Some(SocketAddrV4::new(address, u16::from_be(v4.sin_port)).into())
+        }
+        libc::AF_INET6 => {
+            let address = Ipv6Addr::from(name.sin6_addr.s6_addr);
+            // Flow label and scope are no part of what identifies the other side.
+            Some(SocketAddrV6::new(address, u16::from_be(name.sin6_port), 0, 0).into())
+        }
+        _ => None,
+    }
+}
+
+fn local_address(header: &libc::msghdr) -> Option<IpAddr> {
+    // SAFETY: the kernel has filled the control area and set its length; the macros walk within it, and the data behind
+    // a header is read unaligned and only as the type that its level and type name.
+    unsafe {
+        let mut control = libc::CMSG_FIRSTHDR(header);
+        while !control.is_null() {
+            let data = libc::CMSG_DATA(control);
+            match ((*control).cmsg_level, (*control).cmsg_type) {
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                    let info: libc::in_pktinfo = ptr::read_unaligned(data.cast());
+                    return Some(Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr)).into());
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    let info: libc::in6_pktinfo = ptr::read_unaligned(data.cast());
+                    return Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
+                }
+                _ => control = libc::CMSG_NXTHDR(header, control),
+            }
+        }
+    }
+    None
+}
+
+/// "Any address", which as a source lets the kernel choose.
+fn unspecified(remote: &SocketAddr) -> IpAddr {
+    if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+}
+
+fn write_name(name: &mut libc::sockaddr_in6, remote: &SocketAddr) -> libc::socklen_t {
+    match remote {
+        SocketAddr::V4(v4) => {
+            // SAFETY: as in `remote_address`; the reference is the only one while it lives.
+            let place = unsafe { &mut *ptr::from_mut(name).cast::<libc::sockaddr_in>() };
+            place.sin_family = libc::AF_INET as _;
+            place.sin_port = v4.port().to_be();
+            place.sin_addr.s_addr = u32::from(*v4.ip()).to_be();
+            size_of::<libc::sockaddr_in>() as _
+        }
+        SocketAddr::V6(v6) => {
+            name.sin6_family = libc::AF_INET6 as _;
+            name.sin6_port = v6.port().to_be();
+            name.sin6_addr.s6_addr = v6.ip().octets();
+            size_of::<libc::sockaddr_in6>() as _
+        }
+    }
+}
+
+/// Writes the control messages into the area that `msg_control` points to, a whole zeroed [`Control`].
+fn write_controls(header: &mut libc::msghdr, train: &Train) {
+    header.msg_controllen = size_of::<Control>() as _;
+    // SAFETY: the area is a whole Control, which is large enough for both messages (asserted above) and aligned for
+    // cmsghdr, so neither header is null; the data is written unaligned within the space that its header claims.
+    unsafe {
+        let first = libc::CMSG_FIRSTHDR(header);
+        let (mut used, next) = match train.route.local {
+            IpAddr::V4(v4) if train.route.remote.is_ipv4() => {
+                let ipi_spec_dst = libc::in_addr { s_addr: u32::from(v4).to_be() };
+                let any = libc::in_addr { s_addr: 0 };
+                let info = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst, ipi_addr: any };
+                put(header, first, (libc::IPPROTO_IP, libc::IP_PKTINFO), info)
+            }
+            IpAddr::V6(v6) if train.route.remote.is_ipv6() => {
+                let ipi6_addr = libc::in6_addr { s6_addr: v6.octets() };
+                let info = libc::in6_pktinfo { ipi6_addr, ipi6_ifindex: 0 };
+                put(header, first, (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO), info)
+            }
+            _ => (0, first),
+        };
+        if train.datagrams > 1 {
+            used += put(header, next, (libc::SOL_UDP, libc::UDP_SEGMENT), train.segment).0;
+        }
+        header.msg_controllen = used as _;
+        if used == 0 {
+            header.msg_control = ptr::null_mut();
+        }
+    }
+}
+
+/// Writes one control message at `at`; returns the space it takes and the place behind it.
+///
+/// # Safety
+/// `at` must lie in the control area of `header` with at least `CMSG_SPACE` of a `T` behind it.
+unsafe fn put<T>(
+    header: &libc::msghdr,
+    at: *mut libc::cmsghdr,
+    (level, kind): (i32, i32),
+    value: T,
+) -> (usize, *mut libc::cmsghdr) {
+    // SAFETY: the caller vouches for the place.
+    unsafe {
+        (*at).cmsg_level = level;
+        (*at).cmsg_type = kind;
+        (*at).cmsg_len = libc::CMSG_LEN(size_of::<T>() as u32) as _;
+        ptr::write_unaligned(libc::CMSG_DATA(at).cast(), value);
+        (libc::CMSG_SPACE(size_of::<T>() as u32) as usize, libc::CMSG_NXTHDR(header, at))
+    }
+}

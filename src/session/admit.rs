@@ -1,0 +1,176 @@
+//! How a session comes to be: reserve, negotiate, ask the worker, confirm.
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tracing::info;
+
+use crate::auth::Principal;
+use crate::id::{Mid, RoomName, SessionId};
+use crate::limits;
+use crate::rtp::codec::Format;
+use crate::sdp::answer::{Local, answer_play, answer_publish};
+use crate::sdp::offer::Offer;
+use crate::sdp::{IceCredentials, answer};
+use crate::session::registry::{IceState, Reserved, Role};
+use crate::session::{BUSY, DRAINING, FULL, SessionError, Sessions, random};
+use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup};
+
+/// A session that was created.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// Its name.
+    pub id: SessionId,
+    /// Its entity tag, without the quotes.
+    pub etag: String,
+    /// The answer.
+    pub sdp: String,
+}
+
+impl Sessions {
+    /// Creates a publisher's session from its offer.
+    ///
+    /// # Errors
+    /// [`SessionError`]; nothing is left of the session then.
+    pub async fn publish(&self, room: &RoomName, principal: &Principal, offer: &str) -> Result<Created, SessionError> {
+        let offer = self.open_for(offer)?;
+        let mut admission = self.reserve(Role::Publisher, room, principal, &offer)?;
+        let answer = admission.local(|local| answer_publish(&offer, local))?;
+        let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
+        let formats = answer.tracks.iter().map(|track| track.format.clone()).collect();
+        let admitted = async {
+            // One after the other: which publisher is the room's is decided in the order of the worker's verdicts.
+            let turn = admission.reserved.admission.clone();
+            let _turn = turn.lock().await;
+            let takeover = self.may_take_over(room, principal);
+            let peer = admission.setup(room, &offer);
+            let tracks = answer.tracks;
+            let ask = |reply| Command::AdmitPublisher(Box::new(AdmitPublisher { peer, tracks, takeover, reply }));
+            admission.ask(ask).await?;
+            admission.confirm(mid, formats)
+        };
+        timeout(limits::ADMIT_TIME, admitted).await.map_err(|_| BUSY)??;
+        info!(%room, role = ?Role::Publisher, session = ?admission.id, "session started");
+        Ok(admission.created(answer.sdp))
+    }
+
+    /// Creates a subscriber's session from its offer.
+    ///
+    /// # Errors
+    /// [`SessionError`]; nothing is left of the session then.
+    pub async fn play(&self, room: &RoomName, principal: &Principal, offer: &str) -> Result<Created, SessionError> {
+        if self.is_open() && !self.config.wait_for_publisher && self.registry().publisher(room).is_none() {
+            return Err(SessionError::NoPublisher);
+        }
+        let offer = self.open_for(offer)?;
+        let mut admission = self.reserve(Role::Subscriber, room, principal, &offer)?;
+        let mut ssrcs = random::Ssrcs::default();
+        let published = std::mem::take(&mut admission.reserved.formats);
+        let answer = admission.local(|local| answer_play(&offer, local, &published, &mut || ssrcs.next()))?;
+        let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
+        let peer = admission.setup(room, &offer);
+        let tracks = answer.tracks;
+        let ask = |reply| Command::AdmitSubscriber(Box::new(AdmitSubscriber { peer, tracks, reply }));
+        timeout(limits::ADMIT_TIME, admission.ask(ask)).await.map_err(|_| BUSY)??;
+        admission.confirm(mid, Vec::new())?;
+        info!(%room, role = ?Role::Subscriber, session = ?admission.id, "session started");
+        Ok(admission.created(answer.sdp))
+    }
+
+    fn open_for(&self, offer: &str) -> Result<Offer, SessionError> {
+        if self.is_open() { Ok(Offer::parse(offer)?) } else { Err(DRAINING) }
+    }
+
+    /// The same credential may take over, and nobody may where everybody has the same: none.
+    fn may_take_over(&self, room: &RoomName, principal: &Principal) -> bool {
+        self.config.takeover && *principal != Principal::Anyone && self.registry().publisher(room) == Some(principal)
+    }
+
+    fn reserve(
+        &self,
+        role: Role,
+        room: &RoomName,
+        principal: &Principal,
+        offer: &Offer,
+    ) -> Result<Admission<'_>, SessionError> {
+        let id = random::session_id();
+        let etag = random::etag();
+        let ice = IceState { etag: etag.clone(), remote: offer.credentials().clone(), previous: None };
+        let reserved = self.registry().reserve(id, role, room, principal.clone(), ice).map_err(|_| FULL)?;
+        let credentials = random::credentials();
+        Ok(Admission { sessions: self, id, etag, credentials, reserved, asked: false, confirmed: false })
+    }
+}
+
+/// A reserved session on its way. Dropped before it is confirmed (an error, a deadline, a client that hung up), it leaves
+/// nothing behind.
+struct Admission<'a> {
+    sessions: &'a Sessions,
+    id: SessionId,
+    etag: String,
+    credentials: IceCredentials,
+    reserved: Reserved,
+    /// The worker has heard of it.
+    asked: bool,
+    confirmed: bool,
+}
+
+impl Admission<'_> {
+    fn local<T>(&self, negotiate: impl FnOnce(&Local<'_>) -> T) -> T {
+        negotiate(&answer::Local {
+            credentials: &self.credentials,
+            fingerprint: &self.sessions.fingerprint,
+            candidates: self.sessions.workers.candidates(self.reserved.worker),
+            session_id: random::origin_id(),
+        })
+    }
+
+    fn setup(&self, room: &RoomName, offer: &Offer) -> PeerSetup {
+        PeerSetup {
+            session: self.id,
+            room: room.clone(),
+            local: self.credentials.clone(),
+            remote: offer.credentials().clone(),
+            fingerprint: offer.fingerprint().clone(),
+            role: offer.role(),
+        }
+    }
+
+    /// Asks the worker and waits for its verdict.
+    async fn ask(
+        &mut self,
+        command: impl FnOnce(oneshot::Sender<Result<(), AdmitError>>) -> Command,
+    ) -> Result<(), SessionError> {
+        let verdict = self.sessions.workers.ask(self.reserved.worker, command)?;
+        self.asked = true;
+        let verdict = verdict.await.map_err(|_| BUSY)?;
+        self.asked = verdict.is_ok();
+        Ok(verdict?)
+    }
+
+    fn confirm(&mut self, mid: Mid, formats: Vec<Format>) -> Result<(), SessionError> {
+        self.confirmed = self.sessions.registry().confirm(self.id, mid, formats);
+        if self.confirmed { Ok(()) } else { Err(BUSY) }
+    }
+
+    fn created(&self, sdp: String) -> Created {
+        Created { id: self.id, etag: self.etag.clone(), sdp }
+    }
+}
+
+impl Drop for Admission<'_> {
+    fn drop(&mut self) {
+        if self.confirmed {
+            return;
+        }
+        self.sessions.registry().remove(self.id);
+        if self.asked {
+            // Behind the admission in the same mailbox. Where that is full the handshake's deadline ends the peer.
+            let remove = |reply| Command::Remove { session: self.id, reason: EndReason::Deleted, reply };
+            let _ = self.sessions.workers.ask(self.reserved.worker, remove);
+        }
+    }
+}
+
+fn first_mid<'a>(mut mids: impl Iterator<Item = &'a Mid>) -> Mid {
+    mids.next().cloned().unwrap_or_else(|| Mid("0".into()))
+}

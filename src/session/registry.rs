@@ -1,0 +1,286 @@
+//! Which sessions there are, and in which room and on which worker each of them is.
+//!
+//! A session is *reserved* before its worker hears of it and *confirmed* when the worker has admitted it: so the bounds
+//! hold, a room has its worker, and whatever ends in between finds its entry.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::auth::Principal;
+use crate::id::{Mid, RoomName, SessionId};
+use crate::rtp::codec::Format;
+use crate::sdp::IceCredentials;
+use crate::session::placement;
+
+/// What a session does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// WHIP
+    Publisher,
+    /// WHEP
+    Subscriber,
+}
+
+/// Whoever holds it has its turn: admissions of a room's publishers, restarts of a session.
+pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
+
+/// A session resource.
+pub(super) struct Resource {
+    pub role: Role,
+    pub room: RoomName,
+    pub worker: usize,
+    pub principal: Principal,
+    /// The worker has admitted it.
+    pub confirmed: bool,
+    /// DTLS is up.
+    pub connected: bool,
+    /// The part that changes with an ICE restart.
+    pub ice: IceState,
+    /// The first m-line of the answer; our fragments name it.
+    pub mid: Mid,
+    pub restart: Turn,
+}
+
+/// What an ICE restart changes.
+#[derive(Clone)]
+pub(super) struct IceState {
+    /// Without the quotes.
+    pub etag: String,
+    /// The client's credentials.
+    pub remote: IceCredentials,
+    /// Those before the last restart: fragments that name them are late, and ask for nothing.
+    pub previous: Option<IceCredentials>,
+}
+
+/// A room with at least one session.
+pub(super) struct Room {
+    pub worker: usize,
+    /// Sessions, those being admitted included.
+    sessions: usize,
+    /// Admitted, and not known to have ended.
+    pub publisher: Option<SessionId>,
+    /// Of the publisher, or of the last one as long as somebody waits here for the next.
+    pub formats: Vec<Format>,
+    pub admission: Turn,
+}
+
+/// As many sessions as there may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Full;
+
+/// What a reservation got.
+pub(super) struct Reserved {
+    pub worker: usize,
+    pub admission: Turn,
+    /// The formats that the room's publisher sends.
+    pub formats: Vec<Format>,
+}
+
+pub(super) struct Registry {
+    bound: usize,
+    sessions: BTreeMap<SessionId, Resource>,
+    rooms: BTreeMap<RoomName, Room>,
+    /// Sessions by worker.
+    load: Vec<usize>,
+}
+
+impl Registry {
+    pub fn new(workers: usize, bound: usize) -> Self {
+        Self { bound, sessions: BTreeMap::new(), rooms: BTreeMap::new(), load: vec![0; workers] }
+    }
+
+    pub fn reserve(
+        &mut self,
+        id: SessionId,
+        role: Role,
+        room: &RoomName,
+        principal: Principal,
+        ice: IceState,
+    ) -> Result<Reserved, Full> {
+        if self.sessions.len() >= self.bound {
+            return Err(Full);
+        }
+        let load = &self.load;
+        let entry = self.rooms.entry(room.clone()).or_insert_with(|| Room {
+            worker: placement::home(load),
+            sessions: 0,
+            publisher: None,
+            formats: Vec::new(),
+            admission: Turn::default(),
+        });
+        entry.sessions += 1;
+        let worker = entry.worker;
+        let reserved = Reserved { worker, admission: entry.admission.clone(), formats: entry.formats.clone() };
+        self.load[worker] += 1;
+        let resource = Resource {
+            role,
+            room: room.clone(),
+            worker,
+            principal,
+            confirmed: false,
+            connected: false,
+            ice,
+            mid: Mid("".into()),
+            restart: Turn::default(),
+        };
+        self.sessions.insert(id, resource);
+        Ok(reserved)
+    }
+
+    /// The worker has admitted the session: a publisher is its room's from now on. False where it has ended already.
+    pub fn confirm(&mut self, id: SessionId, mid: Mid, formats: Vec<Format>) -> bool {
+        let Some(resource) = self.sessions.get_mut(&id) else { return false };
+        resource.confirmed = true;
+        resource.mid = mid;
+        if resource.role == Role::Publisher
+            && let Some(room) = self.rooms.get_mut(&resource.room)
+        {
+            room.publisher = Some(id);
+            room.formats = formats;
+        }
+        true
+    }
+
+    /// Forgets a session, and its room with the last one.
+    pub fn remove(&mut self, id: SessionId) -> Option<Resource> {
+        let resource = self.sessions.remove(&id)?;
+        self.load[resource.worker] -= 1;
+        if let Some(room) = self.rooms.get_mut(&resource.room) {
+            room.sessions -= 1;
+            if room.publisher == Some(id) {
+                room.publisher = None;
+            }
+            if room.sessions == 0 {
+                self.rooms.remove(&resource.room);
+            }
+        }
+        Some(resource)
+    }
+
+    /// An admitted session of that role.
+    pub fn get(&self, id: SessionId, role: Role) -> Option<&Resource> {
+        self.sessions.get(&id).filter(|resource| resource.role == role && resource.confirmed)
+    }
+
+    pub fn get_mut(&mut self, id: SessionId) -> Option<&mut Resource> {
+        self.sessions.get_mut(&id)
+    }
+
+    pub fn room(&self, name: &RoomName) -> Option<&Room> {
+        self.rooms.get(name)
+    }
+
+    /// The credential of the room's publisher.
+    pub fn publisher(&self, room: &RoomName) -> Option<&Principal> {
+        let id = self.rooms.get(room)?.publisher?;
+        self.sessions.get(&id).map(|resource| &resource.principal)
+    }
+
+    /// Rooms with an admitted session, in the order of their names.
+    pub fn rooms(&self) -> impl Iterator<Item = (&RoomName, &Room)> {
+        let mut admitted: Vec<&RoomName> = self.sessions.values().filter(|r| r.confirmed).map(|r| &r.room).collect();
+        admitted.sort_unstable();
+        self.rooms.iter().filter(move |(name, _)| admitted.binary_search(name).is_ok())
+    }
+
+    /// Connected subscribers by room.
+    pub fn subscribers(&self) -> BTreeMap<RoomName, usize> {
+        let mut counts = BTreeMap::new();
+        for resource in self.sessions.values().filter(|r| r.role == Role::Subscriber && r.connected) {
+            *counts.entry(resource.room.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::random;
+
+    fn ice() -> IceState {
+        IceState { etag: random::etag(), remote: random::credentials(), previous: None }
+    }
+
+    fn room(name: &str) -> RoomName {
+        RoomName::parse(name).unwrap()
+    }
+
+    fn reserve(registry: &mut Registry, role: Role, name: &str) -> (SessionId, Result<Reserved, Full>) {
+        let id = random::session_id();
+        (id, registry.reserve(id, role, &room(name), Principal::Anyone, ice()))
+    }
+
+    #[test]
+    fn a_room_stays_on_its_worker_while_it_lives_and_ends_with_its_last_session() {
+        let mut registry = Registry::new(2, 100);
+        let (a1, reserved) = reserve(&mut registry, Role::Publisher, "a");
+        assert_eq!(reserved.unwrap().worker, 0);
+        let (b1, reserved) = reserve(&mut registry, Role::Publisher, "b");
+        assert_eq!(reserved.unwrap().worker, 1, "the other worker has fewer sessions");
+        let mut more = Vec::new();
+        for _ in 0..5 {
+            let (id, reserved) = reserve(&mut registry, Role::Subscriber, "a");
+            assert_eq!(reserved.unwrap().worker, 0, "subscribers go where their room is");
+            more.push(id);
+        }
+        let (_, reserved) = reserve(&mut registry, Role::Publisher, "c");
+        assert_eq!(reserved.unwrap().worker, 1);
+        registry.remove(a1);
+        assert!(registry.room(&room("a")).is_some(), "subscribers keep it");
+        for id in more {
+            assert!(registry.remove(id).is_some());
+            assert!(registry.remove(id).is_none(), "only once");
+        }
+        assert!(registry.room(&room("a")).is_none());
+        assert_eq!(registry.load, [0, 2]);
+        registry.remove(b1);
+        assert_eq!((registry.len(), registry.rooms.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_publisher_is_its_rooms_from_confirmation_to_its_own_end() {
+        let mut registry = Registry::new(1, 100);
+        let (first, _) = reserve(&mut registry, Role::Publisher, "a");
+        assert!(registry.publisher(&room("a")).is_none());
+        assert_eq!(registry.rooms().count(), 0, "only reserved");
+        assert!(registry.get(first, Role::Publisher).is_none());
+        assert!(registry.confirm(first, Mid("0".into()), Vec::new()));
+        assert!(registry.publisher(&room("a")).is_some());
+        assert_eq!(registry.rooms().count(), 1);
+        assert!(registry.get(first, Role::Publisher).is_some());
+        assert!(registry.get(first, Role::Subscriber).is_none(), "another role's URL");
+        let (second, _) = reserve(&mut registry, Role::Publisher, "a");
+        registry.confirm(second, Mid("0".into()), Vec::new());
+        registry.remove(first);
+        assert!(registry.publisher(&room("a")).is_some(), "the end of the old one is not the end of the new one");
+        registry.remove(second);
+        assert!(!registry.confirm(second, Mid("0".into()), Vec::new()));
+    }
+
+    #[test]
+    fn is_bounded() {
+        let mut registry = Registry::new(1, 2);
+        let (first, _) = reserve(&mut registry, Role::Publisher, "a");
+        assert!(reserve(&mut registry, Role::Publisher, "b").1.is_ok());
+        assert_eq!(reserve(&mut registry, Role::Publisher, "c").1.err(), Some(Full));
+        assert!(registry.room(&room("c")).is_none());
+        registry.remove(first);
+        assert!(reserve(&mut registry, Role::Publisher, "c").1.is_ok());
+    }
+
+    #[test]
+    fn counts_connected_subscribers() {
+        let mut registry = Registry::new(1, 10);
+        let (id, _) = reserve(&mut registry, Role::Subscriber, "a");
+        assert!(registry.subscribers().is_empty());
+        registry.get_mut(id).unwrap().connected = true;
+        assert_eq!(registry.subscribers()[&room("a")], 1);
+        registry.remove(id);
+        assert!(registry.subscribers().is_empty());
+    }
+}

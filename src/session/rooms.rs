@@ -1,0 +1,88 @@
+//! What is said of the rooms: who is in them, from the registry; what flows, from the workers.
+
+use std::collections::BTreeMap;
+
+use tokio::time::sleep;
+
+use crate::id::RoomName;
+use crate::limits;
+use crate::rtp::codec::Codec;
+use crate::session::Sessions;
+use crate::sfu::room::RoomMedia;
+use crate::worker::mailbox::Command;
+
+/// A room as seen from outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoomView {
+    /// Its name.
+    pub name: RoomName,
+    /// A publisher was admitted and is not known to have ended.
+    pub has_publisher: bool,
+    /// Tracks that the publisher negotiated.
+    pub tracks: usize,
+    /// Subscribers whose handshake is done.
+    pub subscribers: usize,
+    /// Codecs of the tracks, in the order of the m-lines.
+    pub codecs: Vec<Codec>,
+    /// Bits per second that come in, all tracks together.
+    pub bitrate: u64,
+    /// The publisher sends pictures out of presentation order.
+    pub b_frames: bool,
+    /// RTP packets that came in since the room began.
+    pub packets_in: u64,
+    /// RTP bytes that came in since the room began.
+    pub bytes_in: u64,
+}
+
+impl Sessions {
+    /// All rooms with a session, in the order of their names. A worker that does not answer in time is left out of
+    /// the figures, not of the list.
+    pub async fn rooms(&self) -> Vec<RoomView> {
+        let mut media = self.inspect().await;
+        let registry = self.registry();
+        let mut subscribers = registry.subscribers();
+        let view = |(name, room): (&RoomName, &super::registry::Room)| {
+            let has_publisher = room.publisher.is_some();
+            let codecs: Vec<Codec> =
+                if has_publisher { room.formats.iter().map(|format| format.codec).collect() } else { Vec::new() };
+            // For a moment an old room of that name may still be on another worker.
+            let media = media.remove(&(room.worker, name.clone())).unwrap_or_default();
+            RoomView {
+                name: name.clone(),
+                has_publisher,
+                tracks: codecs.len(),
+                subscribers: subscribers.remove(name).unwrap_or(0),
+                codecs,
+                bitrate: media.tracks.iter().map(|track| track.bitrate).sum(),
+                b_frames: media.tracks.iter().any(|track| track.b_frames),
+                packets_in: media.packets_in,
+                bytes_in: media.bytes_in,
+            }
+        };
+        registry.rooms().map(view).collect()
+    }
+
+    /// One room.
+    pub async fn room(&self, name: &RoomName) -> Option<RoomView> {
+        self.registry().room(name)?;
+        self.rooms().await.into_iter().find(|room| room.name == *name)
+    }
+
+    /// Asks all workers at once.
+    async fn inspect(&self) -> BTreeMap<(usize, RoomName), RoomMedia> {
+        let ask = |worker| self.workers.ask(worker, |reply| Command::Inspect { reply }).ok();
+        let answers: Vec<_> = (0..self.workers.count()).map(ask).collect();
+        let mut deadline = std::pin::pin!(sleep(limits::INSPECT_TIME));
+        let mut rooms = BTreeMap::new();
+        for (worker, answer) in answers.into_iter().enumerate() {
+            let Some(answer) = answer else { continue };
+            // Biased: after the deadline the answers that are there already are still taken.
+            tokio::select! {
+                biased;
+                Ok(state) = answer => rooms.extend(state.rooms.into_iter().map(|room| ((worker, room.name), room.media))),
+                () = &mut deadline => {}
+            }
+        }
+        rooms
+    }
+}

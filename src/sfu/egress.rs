@@ -1,0 +1,304 @@
+//! One track of one subscriber: a cursor into the room's history, and what turns the room's numbers into the subscriber's.
+//!
+//! Whatever goes out is a function of the history's entry and of the [`Run`] it falls into. So a plain retransmission comes out byte for byte
+//! as before, as the rule "one nonce, one plaintext" demands (RFC 3711 §9.1).
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::id::{PayloadType, PeerKey};
+use crate::limits;
+use crate::rtp::codec::MediaKind;
+use crate::rtp::extension::Extension;
+use crate::rtp::packet::{Header, MAX_HEADER};
+use crate::sfu::burst::{Burst, Squeeze};
+use crate::sfu::history::Entry;
+use crate::sfu::report::{FIRST_REPORT_AFTER, REPORT_INTERVAL, RoomClock, SenderReport};
+use crate::sfu::room::{Sent, Sink};
+use crate::sfu::stream::Stream;
+use crate::sfu::track::PlayTrack;
+
+/// A stretch of the history that goes out with consecutive sequence numbers.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// Number of its first packet in the history.
+    number: u64,
+    /// Packet index (2^16 × ROC + SEQ) of that packet.
+    index: u64,
+    squeeze: Squeeze,
+    payload_type: PayloadType,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// The handshake is not done, or the codec was not negotiated.
+    Off,
+    /// For a key frame that begins at this number or later.
+    Waiting(u64),
+    /// On the way from a past key frame to the live edge.
+    Burst(Burst),
+    /// Gets each packet as it comes.
+    Live,
+}
+
+/// See the module.
+pub struct EgressTrack {
+    track: PlayTrack,
+    state: State,
+    /// Number of the next packet to send.
+    cursor: u64,
+    runs: VecDeque<Run>,
+    first_index: u64,
+    timestamp_base: u32,
+    packets: u32,
+    octets: u32,
+    next_report: Option<Instant>,
+    /// Packets from this index on went to an address that is not acknowledged yet.
+    unacknowledged_from: Option<u64>,
+}
+
+impl EgressTrack {
+    /// A track that waits for its subscriber's handshake. `random` decides where sequence numbers and timestamps begin (RFC 3550
+    /// §5.1).
+    #[must_use]
+    pub fn new(track: PlayTrack, random: u64) -> Self {
+        Self {
+            track,
+            state: State::Off,
+            cursor: 0,
+            runs: VecDeque::new(),
+            // In the lower half, so that the first rollover is far away (RFC 3711 §3.3.1).
+            first_index: random >> 32 & 0x7fff,
+            timestamp_base: random as u32,
+            packets: 0,
+            octets: 0,
+            next_report: None,
+            unacknowledged_from: None,
+        }
+    }
+
+    /// What was negotiated.
+    #[must_use]
+    pub fn track(&self) -> &PlayTrack {
+        &self.track
+    }
+
+    /// Waits for a key frame.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting(_))
+    }
+
+    /// Has more to send even if nothing comes.
+    #[must_use]
+    pub fn is_bursting(&self) -> bool {
+        matches!(self.state, State::Burst(_))
+    }
+
+    /// Media may flow from now on (the handshake is done, or the publisher changed its codec).
+    pub fn start(&mut self, stream: &Stream) {
+        let negotiated = self.track.payload_type(stream.codec()).is_some();
+        self.state = match self.track.kind {
+            _ if !negotiated => State::Off,
+            MediaKind::Video => State::Waiting(0),
+            // Sound needs no key frame; the past of it is of no use.
+            MediaKind::Audio => {
+                self.begin(stream.history().end().max(1), stream, Squeeze::NONE);
+                State::Live
+            }
+        };
+    }
+
+    /// Sends what is due.
+    pub fn flush(&mut self, now: Instant, stream: &Stream, to: PeerKey, sink: &mut impl Sink) {
+        if let State::Waiting(after) = self.state {
+            self.try_begin(now, stream, after);
+        }
+        if matches!(self.state, State::Off | State::Waiting(_)) {
+            return;
+        }
+        for number in stream.late() {
+            self.send_late(*number, stream, to, sink);
+        }
+        let (allowed, most) = match self.state {
+            State::Burst(burst) => {
+                self.skip_to_newer_keyframe(stream);
+                (burst.allowed(now, stream.codec().clock_rate()), limits::BURST_PACKETS_PER_TURN)
+            }
+            _ => (i64::MAX, usize::MAX),
+        };
+        self.advance(now, stream, to, sink, allowed, most);
+    }
+
+    /// Sends the packet of a sequence number once more, byte for byte. False where it is not known any more.
+    pub fn retransmit(&self, sequence: u16, stream: &Stream, to: PeerKey, sink: &mut impl Sink) -> bool {
+        let next = self.next_index();
+        let back = u64::from((next as u16).wrapping_sub(sequence));
+        let Some(index) = next.checked_sub(back).filter(|index| *index < next) else { return false };
+        let Some(run) = self.runs.iter().rev().find(|run| run.index <= index) else { return false };
+        let number = run.number + (index - run.index);
+        let Some((entry, payload)) = stream.history().get(number) else { return false };
+        self.write(run, index, entry, payload, to, sink) == Sent::Yes
+    }
+
+    /// Sends a sender report where it is time to.
+    pub fn report(
+        &mut self,
+        now: Instant,
+        clock: &RoomClock,
+        stream: &Stream,
+        cname: [u8; 8],
+        to: PeerKey,
+        sink: &mut impl Sink,
+    ) {
+        if self.next_report.is_none_or(|due| now < due) {
+            return;
+        }
+        let (Some(timestamp), Some(run)) = (clock.timestamp(now, stream), self.runs.back()) else { return };
+        let report = SenderReport {
+            ssrc: self.track.ssrc,
+            ntp: clock.ntp(now),
+            timestamp: self.timestamp(run, timestamp),
+            packets: self.packets,
+            octets: self.octets,
+        };
+        if sink.rtcp(to, &report.write(cname)) == Sent::Yes {
+            self.next_report = Some(now + REPORT_INTERVAL);
+        }
+    }
+
+    /// From now on packets go to another address.
+    pub fn handle_path_change(&mut self) {
+        self.unacknowledged_from = Some(self.next_index());
+    }
+
+    /// The receiver has seen this extended sequence number (RFC 3550 §6.4.1). True when that acknowledges the changed address.
+    pub fn handle_highest(&mut self, extended: u32) -> bool {
+        let acknowledged = self.unacknowledged_from.is_some_and(|from| u64::from(extended) >= from);
+        if acknowledged {
+            self.unacknowledged_from = None;
+        }
+        acknowledged
+    }
+
+    /// Index of the next new packet.
+    fn next_index(&self) -> u64 {
+        self.runs.back().map_or(self.first_index, |run| run.index + (self.cursor - run.number))
+    }
+
+    fn begin(&mut self, number: u64, stream: &Stream, squeeze: Squeeze) {
+        let Some(payload_type) = self.track.payload_type(stream.codec()) else { return };
+        let run = Run { number, index: self.next_index(), squeeze, payload_type };
+        if self.runs.len() == limits::EGRESS_CHANGES {
+            self.runs.pop_front();
+        }
+        self.runs.push_back(run);
+        self.cursor = number;
+    }
+
+    /// Begins at the newest whole key frame, else at one that is just coming in.
+    fn try_begin(&mut self, now: Instant, stream: &Stream, after: u64) {
+        let history = stream.history();
+        let start = history.whole_keyframe().or_else(|| history.newest_keyframe());
+        let Some(start) = start.filter(|start| *start >= after) else { return };
+        let (Some((entry, _)), Some(live)) = (history.get(start), stream.live_edge(now)) else { return };
+        // A squeeze that is still running goes on: timestamps never run backwards.
+        let squeeze = match self.runs.back() {
+            Some(run) => run.squeeze,
+            None => Squeeze::new(entry.timestamp, live),
+        };
+        self.begin(start, stream, squeeze);
+        self.state = State::Burst(Burst::new(now, entry.timestamp));
+    }
+
+    /// A newer key frame that is whole makes what lies before it needless; so does a history that has moved on.
+    fn skip_to_newer_keyframe(&mut self, stream: &Stream) {
+        let newer = stream.history().whole_keyframe().filter(|start| *start > self.cursor);
+        if let Some(start) = newer {
+            let squeeze = self.runs.back().map_or(Squeeze::NONE, |run| run.squeeze);
+            self.begin(start, stream, squeeze);
+        } else if self.cursor < stream.history().oldest() {
+            self.state = State::Waiting(self.cursor);
+        }
+    }
+
+    fn advance(&mut self, now: Instant, stream: &Stream, to: PeerKey, sink: &mut impl Sink, allowed: i64, most: usize) {
+        if self.is_waiting() {
+            return;
+        }
+        let end = stream.history().end();
+        let mut sent = 0;
+        while self.cursor < end {
+            if let Some((entry, payload)) = stream.history().get(self.cursor) {
+                if entry.timestamp > allowed || sent == most {
+                    return;
+                }
+                sent += 1;
+                if self.send_next(now, entry, payload, to, sink) == Sent::Congested
+                    && self.track.kind == MediaKind::Video
+                {
+                    self.cursor += 1;
+                    self.state = State::Waiting(self.cursor);
+                    return;
+                }
+            }
+            self.cursor += 1;
+        }
+        self.state = State::Live;
+    }
+
+    fn send_next(&mut self, now: Instant, entry: &Entry, payload: &[u8], to: PeerKey, sink: &mut impl Sink) -> Sent {
+        let Some(run) = self.runs.back().copied() else { return Sent::Dropped };
+        let sent = self.write(&run, self.next_index(), entry, payload, to, sink);
+        if sent == Sent::Yes {
+            self.count(now, payload);
+        }
+        sent
+    }
+
+    /// A packet that filled a hole behind the cursor; one before the cursor comes in its turn.
+    fn send_late(&mut self, number: u64, stream: &Stream, to: PeerKey, sink: &mut impl Sink) {
+        if number >= self.cursor {
+            return;
+        }
+        let Some(place) = self.runs.iter().rposition(|run| run.number <= number) else { return };
+        let run = self.runs[place];
+        let index = run.index + (number - run.number);
+        // Left out on purpose, by a jump to a newer key frame: its index belongs to another packet.
+        if self.runs.get(place + 1).is_some_and(|next| index >= next.index) {
+            return;
+        }
+        if let Some((entry, payload)) = stream.history().get(number)
+            && self.write(&run, index, entry, payload, to, sink) == Sent::Yes
+        {
+            self.count(entry.arrival, payload);
+        }
+    }
+
+    fn count(&mut self, now: Instant, payload: &[u8]) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(payload.len() as u32);
+        if self.next_report.is_none() {
+            self.next_report = Some(now + FIRST_REPORT_AFTER);
+        }
+    }
+
+    fn timestamp(&self, run: &Run, timestamp: i64) -> u32 {
+        (run.squeeze.apply(timestamp) as u32).wrapping_add(self.timestamp_base)
+    }
+
+    fn write(&self, run: &Run, index: u64, entry: &Entry, payload: &[u8], to: PeerKey, sink: &mut impl Sink) -> Sent {
+        let header = Header {
+            marker: entry.marker,
+            payload_type: run.payload_type,
+            sequence: index as u16,
+            timestamp: self.timestamp(run, entry.timestamp),
+            ssrc: self.track.ssrc,
+        };
+        let level = entry.audio_level.map(|level| [level]);
+        let element = self.track.extensions.id(Extension::AudioLevel).zip(level.as_ref().map(<[u8; 1]>::as_slice));
+        let mut bytes = [0; MAX_HEADER];
+        let length = header.write(element.into_iter(), &mut bytes);
+        sink.rtp(to, index, &bytes[..length], payload)
+    }
+}

@@ -1,0 +1,141 @@
+//! A room's publisher: its SSRCs, the feedback it gets, and the key frames it is asked for.
+
+use std::time::Instant;
+
+use crate::id::PeerKey;
+use crate::rtp::codec::MediaKind;
+use crate::rtp::extension::Extension;
+use crate::rtp::packet::Packet;
+use crate::sfu::drop::DropReason;
+use crate::sfu::feedback::{self, PublisherFeedback};
+use crate::sfu::ingress::{Source, SourceTable, unwrap_red, unwrap_rtx};
+use crate::sfu::keyframe::KeyframeRequests;
+use crate::sfu::report::RoomClock;
+use crate::sfu::room::Sink;
+use crate::sfu::stream::{Media, Placed};
+use crate::sfu::streams::Streams;
+use crate::sfu::track::PublishTrack;
+
+/// See the module.
+pub struct Publisher {
+    peer: PeerKey,
+    tracks: Vec<PublishTrack>,
+    sources: SourceTable,
+    feedback: PublisherFeedback,
+    /// For its video track.
+    pub keyframes: KeyframeRequests,
+    fir_sequence: u8,
+}
+
+impl Publisher {
+    /// A publisher that has sent nothing yet.
+    #[must_use]
+    pub fn new(peer: PeerKey, tracks: Vec<PublishTrack>) -> Self {
+        Self {
+            peer,
+            sources: SourceTable::new(&tracks),
+            tracks,
+            feedback: PublisherFeedback::new(),
+            keyframes: KeyframeRequests::default(),
+            fir_sequence: 0,
+        }
+    }
+
+    /// Its peer.
+    #[must_use]
+    pub fn peer(&self) -> PeerKey {
+        self.peer
+    }
+
+    /// Its tracks.
+    #[must_use]
+    pub fn tracks(&self) -> &[PublishTrack] {
+        &self.tracks
+    }
+
+    /// One RTP packet: feedback takes note of it, and the stream it belongs to takes it in.
+    ///
+    /// # Errors
+    /// Why it is not forwarded.
+    pub fn handle_rtp(&mut self, now: Instant, bytes: &[u8], streams: &mut Streams) -> Result<(), DropReason> {
+        let packet = Packet::parse(bytes).ok_or(DropReason::RtpMalformed)?;
+        let source = self.sources.resolve(&packet, &self.tracks)?;
+        let track = &self.tracks[source.track];
+        self.feedback.handle_rtp(now, &packet, track, source.rtx);
+        let kind = track.format.codec.kind();
+        let Some(media) = self.unwrap(now, &packet, source)? else { return Ok(()) };
+        let placed = streams.get_mut(kind).handle(now, source.layer, &media)?;
+        if placed == Placed::Keyframe && kind == MediaKind::Video {
+            self.keyframes.handle_keyframe(now);
+        }
+        Ok(())
+    }
+
+    /// One compound RTCP packet.
+    pub fn handle_rtcp(&mut self, now: Instant, packet: &[u8], streams: &mut Streams, clock: &mut RoomClock) {
+        self.feedback.handle_rtcp(now, packet);
+        feedback::sender_reports(packet, |ssrc, ntp, timestamp| {
+            let Some(source) = self.sources.get(ssrc).filter(|source| !source.rtx) else { return };
+            clock.handle_report(now, ntp);
+            let kind = self.tracks[source.track].format.codec.kind();
+            streams.get_mut(kind).handle_report(source.layer, ntp, timestamp);
+        });
+    }
+
+    /// Sends the feedback and the key frame request that are due.
+    pub fn flush(&mut self, now: Instant, streams: &Streams, sink: &mut impl Sink) {
+        let peer = self.peer;
+        self.feedback.poll(now, |packet| {
+            sink.rtcp(peer, packet);
+        });
+        let Some(track) = self.tracks.iter().position(|track| track.format.codec.kind() == MediaKind::Video) else {
+            return;
+        };
+        let layer = streams.get(MediaKind::Video).wanted_layer();
+        // Before its first packet there is nobody to ask, and its first frame is a key frame anyway.
+        let Some(media) = self.sources.media_ssrc(track, layer) else { return };
+        if self.keyframes.poll(now) {
+            self.fir_sequence = self.fir_sequence.wrapping_add(1);
+            if let Some(request) = feedback::keyframe_request(&self.tracks[track], media, self.fir_sequence) {
+                sink.rtcp(peer, &request);
+            }
+        }
+    }
+
+    /// When [`Publisher::flush`] has something to do.
+    pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
+        let keyframe = self.keyframes.next_timeout(now);
+        [self.feedback.next_timeout(), keyframe].into_iter().flatten().min()
+    }
+
+    /// The media in a packet: as it is, out of a retransmission, or out of redundant audio. `None` for a probe without content.
+    fn unwrap<'p>(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'p>,
+        source: Source,
+    ) -> Result<Option<Media<'p>>, DropReason> {
+        let track = &self.tracks[source.track];
+        let mut sequence = packet.sequence();
+        let mut payload = packet.payload();
+        if source.rtx {
+            let Some((original, rest)) = unwrap_rtx(payload) else { return Ok(None) };
+            (sequence, payload) = (original, rest);
+            if let Some(media) = self.sources.media_ssrc(source.track, source.layer) {
+                self.feedback.handle_recovered(now, packet, sequence, media);
+            }
+        } else if track.red == Some(packet.payload_type()) {
+            payload = unwrap_red(payload).ok_or(DropReason::RtpMalformed)?;
+        } else if track.payload_type != packet.payload_type() {
+            return Err(DropReason::UnknownPayloadType);
+        }
+        let level = track.extensions.id(Extension::AudioLevel).and_then(|id| packet.extension(id));
+        Ok(Some(Media {
+            sequence,
+            timestamp: packet.timestamp(),
+            marker: packet.marker(),
+            payload,
+            audio_level: level.and_then(|value| value.first().copied()),
+        }))
+    }
+}

@@ -1,0 +1,182 @@
+//! A subscriber of a room: its tracks, and what it asks for by RTCP.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
+use rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtcp::receiver_report::ReceiverReport;
+use rtcp::reception_report::ReceptionReport;
+use rtcp::sender_report::SenderReport;
+use rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
+
+use crate::id::PeerKey;
+use crate::limits;
+use crate::sfu::egress::EgressTrack;
+use crate::sfu::report::RoomClock;
+use crate::sfu::room::{RtcpOutcome, Sink};
+use crate::sfu::stream::Stream;
+use crate::sfu::streams::Streams;
+use crate::sfu::track::PlayTrack;
+
+/// See the module.
+pub struct Subscriber {
+    peer: PeerKey,
+    tracks: Vec<EgressTrack>,
+    cname: [u8; 8],
+    started: bool,
+    /// Track and sequence number of what has to be sent again.
+    retransmissions: Vec<(usize, u16)>,
+    /// Retransmissions left until the second is over.
+    allowance: u32,
+    allowance_until: Instant,
+}
+
+/// What a subscriber's RTCP asks of the room.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Wishes {
+    /// A key frame.
+    pub keyframe: bool,
+    /// See [`RtcpOutcome`].
+    pub outcome: RtcpOutcome,
+}
+
+impl Subscriber {
+    /// A subscriber whose handshake is not done. `random` gives fresh random numbers.
+    #[must_use]
+    pub fn new(now: Instant, peer: PeerKey, tracks: Vec<PlayTrack>, mut random: impl FnMut() -> u64) -> Self {
+        let tracks = tracks.into_iter().map(|track| EgressTrack::new(track, random())).collect();
+        let mut cname = [0; 8];
+        for (letter, byte) in cname.iter_mut().zip(random().to_be_bytes()) {
+            *letter = b'a' + byte % 26;
+        }
+        Self {
+            peer,
+            tracks,
+            cname,
+            started: false,
+            retransmissions: Vec::new(),
+            allowance: limits::RETRANSMISSIONS_PER_SECOND,
+            allowance_until: now,
+        }
+    }
+
+    /// Its peer.
+    #[must_use]
+    pub fn peer(&self) -> PeerKey {
+        self.peer
+    }
+
+    /// Its handshake is done.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.started
+    }
+
+    /// Its tracks.
+    #[must_use]
+    pub fn tracks(&self) -> &[EgressTrack] {
+        &self.tracks
+    }
+
+    /// Media may flow, from a key frame on.
+    pub fn start(&mut self, streams: &Streams) {
+        self.started = true;
+        for track in &mut self.tracks {
+            track.start(streams.get(track.track().kind));
+        }
+    }
+
+    /// A publisher feeds this stream from now on, with another codec than before where `changed`. False where the codec was
+    /// not negotiated.
+    pub fn handle_publisher(&mut self, stream: &Stream, changed: bool) -> bool {
+        let mut tracks = self.tracks.iter_mut().filter(|track| track.track().kind == stream.codec().kind());
+        let Some(track) = tracks.next() else { return true };
+        if self.started && changed {
+            track.start(stream);
+        }
+        track.track().payload_type(stream.codec()).is_some()
+    }
+
+    /// Sends everything that is due.
+    pub fn flush(&mut self, now: Instant, streams: &Streams, sink: &mut impl Sink) {
+        for (track, sequence) in self.retransmissions.drain(..) {
+            let track = &self.tracks[track];
+            track.retransmit(sequence, streams.get(track.track().kind), self.peer, sink);
+        }
+        for track in &mut self.tracks {
+            track.flush(now, streams.get(track.track().kind), self.peer, sink);
+        }
+    }
+
+    /// Sends the sender reports that are due.
+    pub fn report(&mut self, now: Instant, clock: &RoomClock, streams: &Streams, sink: &mut impl Sink) {
+        for track in &mut self.tracks {
+            track.report(now, clock, streams.get(track.track().kind), self.cname, self.peer, sink);
+        }
+    }
+
+    /// From now on packets go to another address.
+    pub fn handle_path_change(&mut self) {
+        for track in &mut self.tracks {
+            track.handle_path_change();
+        }
+    }
+
+    /// Has something to send that does not wait for media.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        !self.retransmissions.is_empty()
+    }
+
+    /// Reads one compound packet.
+    pub fn handle_rtcp(&mut self, now: Instant, packet: &[u8]) -> Wishes {
+        let mut wishes = Wishes::default();
+        // What does not parse asks for nothing.
+        let packets = rtcp::packet::unmarshal(&mut Bytes::copy_from_slice(packet)).unwrap_or_default();
+        for packet in packets {
+            let packet = packet.as_any();
+            if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
+                self.handle_nack(now, nack);
+            } else if packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>() {
+                wishes.keyframe = true;
+            } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
+                wishes.outcome.path_acknowledged |= self.handle_reports(&report.reports);
+            } else if let Some(report) = packet.downcast_ref::<SenderReport>() {
+                wishes.outcome.path_acknowledged |= self.handle_reports(&report.reports);
+            }
+        }
+        wishes
+    }
+
+    fn handle_nack(&mut self, now: Instant, nack: &TransportLayerNack) {
+        let Some(track) = self.tracks.iter().position(|track| track.track().ssrc.0 == nack.media_ssrc) else { return };
+        if !self.tracks[track].track().feedback.nack {
+            return;
+        }
+        if now >= self.allowance_until {
+            self.allowance = limits::RETRANSMISSIONS_PER_SECOND;
+            self.allowance_until = now + Duration::from_secs(1);
+        }
+        for sequence in
+            nack.nacks.iter().flat_map(rtcp::transport_feedbacks::transport_layer_nack::NackPair::packet_list)
+        {
+            let room = self.retransmissions.len() < limits::RETRANSMISSIONS_PENDING && self.allowance > 0;
+            if !room {
+                return;
+            }
+            self.allowance -= 1;
+            self.retransmissions.push((track, sequence));
+        }
+    }
+
+    fn handle_reports(&mut self, reports: &[ReceptionReport]) -> bool {
+        let mut acknowledged = false;
+        for report in reports {
+            for track in self.tracks.iter_mut().filter(|track| track.track().ssrc.0 == report.ssrc) {
+                acknowledged |= track.handle_highest(report.last_sequence_number);
+            }
+        }
+        acknowledged
+    }
+}

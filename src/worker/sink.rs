@@ -1,0 +1,104 @@
+//! A room's way out: each packet is sealed for its peer, straight into the send batch or for its TCP connection.
+
+use crate::id::PeerKey;
+use crate::limits;
+use crate::net::tcp::Push;
+use crate::peer::path::Path;
+use crate::sdp::Transport;
+use crate::sfu::drop::{DropCounts, DropReason};
+use crate::sfu::room::{Sent, Sink};
+use crate::worker::ports::{Ports, route};
+use crate::worker::sessions::Session;
+use crate::worker::table::Table;
+
+/// The most that sealing adds: RFC 7714 §8 has a tag of 16 bytes, and SRTCP 4 more for its index.
+const SEAL_BYTES: usize = 20;
+
+/// What a room's flush writes to.
+pub struct PeerSink<'a> {
+    /// The peers.
+    pub sessions: &'a mut Table<Session>,
+    /// The sockets.
+    pub ports: &'a mut Ports,
+    /// What goes no further.
+    pub drops: &'a mut DropCounts,
+    /// Space for one sealed packet on its way to TCP, [`limits::DATAGRAM_BYTES`].
+    pub scratch: &'a mut [u8],
+}
+
+impl Sink for PeerSink<'_> {
+    fn rtp(&mut self, to: PeerKey, index: u64, header: &[u8], payload: &[u8]) -> Sent {
+        let limit = limits::TCP_BACKLOG_BYTES;
+        self.send(to, header.len() + payload.len(), limit, |session, out| {
+            session.peer.seal_rtp(index, header, payload, out)
+        })
+    }
+
+    fn rtcp(&mut self, to: PeerKey, packet: &[u8]) -> Sent {
+        let limit = limits::TCP_BACKLOG_BYTES + limits::TCP_CONTROL_BYTES;
+        self.send(to, packet.len(), limit, |session, out| session.peer.seal_rtcp(packet, out))
+    }
+}
+
+impl PeerSink<'_> {
+    /// `limit` is the largest backlog of a TCP connection. `seal` is called only for what is then sent.
+    fn send(
+        &mut self,
+        to: PeerKey,
+        plain_bytes: usize,
+        limit: usize,
+        seal: impl FnOnce(&mut Session, &mut [u8]) -> Option<usize>,
+    ) -> Sent {
+        let Some(session) = self.sessions.get_mut(to) else { return self.drop(DropReason::NotConnected) };
+        let Some(path) = session.peer.path() else { return self.drop(DropReason::NotConnected) };
+        let bytes = plain_bytes + SEAL_BYTES;
+        if path.transport == Transport::Tcp {
+            match self.ports.tcp_mut().backlog(&route(&path)) {
+                Some(backlog) if backlog + bytes > limit => return Sent::Congested,
+                Some(_) => {}
+                None => return self.drop(DropReason::SendFailed),
+            }
+        }
+        if !session.peer.may_send(bytes) {
+            return self.drop(DropReason::UnacknowledgedAddress);
+        }
+        let sent = match path.transport {
+            Transport::Udp => seal_to_udp(session, self.ports, &path, seal),
+            Transport::Tcp => seal_to_tcp(session, self.ports, &path, self.scratch, seal),
+        };
+        sent.map_or_else(|reason| self.drop(reason), |()| Sent::Yes)
+    }
+
+    fn drop(&mut self, reason: DropReason) -> Sent {
+        self.drops.count(reason);
+        Sent::Dropped
+    }
+}
+
+fn seal_to_udp(
+    session: &mut Session,
+    ports: &mut Ports,
+    path: &Path,
+    seal: impl FnOnce(&mut Session, &mut [u8]) -> Option<usize>,
+) -> Result<(), DropReason> {
+    let route = route(path);
+    let port = ports.udp_for(&route).ok_or(DropReason::SendFailed)?;
+    let len = seal(session, port.begin(&route)).ok_or(DropReason::NotConnected)?;
+    port.commit(&route, len);
+    Ok(())
+}
+
+fn seal_to_tcp(
+    session: &mut Session,
+    ports: &mut Ports,
+    path: &Path,
+    scratch: &mut [u8],
+    seal: impl FnOnce(&mut Session, &mut [u8]) -> Option<usize>,
+) -> Result<(), DropReason> {
+    let len = seal(session, scratch).ok_or(DropReason::NotConnected)?;
+    let limit = limits::TCP_BACKLOG_BYTES + limits::TCP_CONTROL_BYTES;
+    match ports.tcp_mut().push(&route(path), &scratch[..len], limit) {
+        Push::Queued => Ok(()),
+        Push::Full | Push::Gone => Err(DropReason::SendFailed),
+    }
+}

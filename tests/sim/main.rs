@@ -1,0 +1,29 @@
+//! Whole rooms on a simulated clock and a seeded network that loses, delays, reorders and duplicates. The design's invariants are checked at
+//! each packet that leaves the room; a failure prints its seed. `RILLCAST_SIM_SEEDS` says how many seeds to run (default 40).
+
+mod network;
+mod publisher;
+mod subscriber;
+mod world;
+
+mod bursts;
+mod life;
+mod loss;
+
+/// Runs a scenario for many seeds; the panic message of a failing one is preceded by its seed.
+pub fn for_seeds(scenario: impl Fn(u64)) {
+    let seeds = std::env::var("RILLCAST_SIM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
+    for seed in 0..seeds {
+        let guard = PrintOnPanic(seed);
+        scenario(seed);
+        std::mem::forget(guard);
+    }
+}
+
+struct PrintOnPanic(u64);
+
+impl Drop for PrintOnPanic {
+    fn drop(&mut self) {
+        eprintln!("failing seed: {}", self.0);
+    }
+}
