@@ -6,7 +6,7 @@
 
 import { Connection, SILENT_MS } from "./connection.js";
 import { Meter, summariseInbound } from "./stats.js";
-import { withOpusParameters } from "./sdp.js";
+import { OPUS, withParameters } from "./sdp.js";
 
 // Connected and silent for this long: the session itself may be the trouble (a server that restarted behind a
 // proxy, a path that only works one way), so a new one is made. It answers 404 and waits where nobody publishes.
@@ -67,8 +67,10 @@ export class WhepPlayer extends Connection {
     });
   }
 
+  // A receiver that does not say `stereo=1` gets mono from Chromium's decoder, whatever was sent (RFC 7587, section 6.1);
+  // no API sets it, so it is written into the offer.
   editOffer(sdp) {
-    return this.#stereo ? withOpusParameters(sdp, { stereo: 1 }) : sdp;
+    return this.#stereo ? withParameters(sdp, OPUS, { stereo: 1 }) : sdp;
   }
 
   connected() {

@@ -6,10 +6,11 @@
 
 import { Connection, SILENT_MS } from "./connection.js";
 import { Meter, summariseOutbound } from "./stats.js";
-import { withOpusParameters } from "./sdp.js";
+import { OPUS, VIDEO, withParameters } from "./sdp.js";
 
 const VOICE_BITRATE = 48_000;
 const MUSIC_BITRATE = 192_000;
+const LARGEST_START_KBIT = 1500;
 // The server frees a room 5 s after the last sign of a publisher that vanished: the doubled waits of five tries
 // last longer than that. A room that is still taken then has somebody else in it.
 const TRIES_AT_A_TAKEN_ROOM = 5;
@@ -63,12 +64,17 @@ export class WhipPublisher extends Connection {
   }
 
   editOffer(sdp) {
-    return this.music ? withOpusParameters(sdp, { "sprop-stereo": 1, stereo: 1 }) : sdp;
+    return this.music ? withParameters(sdp, OPUS, { "sprop-stereo": 1, stereo: 1 }) : sdp;
   }
 
-  // What a sender does with Opus is what the other side's description says that it wants (RFC 7587, section 7).
   editAnswer(sdp) {
-    return this.music ? withOpusParameters(sdp, { stereo: 1, maxaveragebitrate: MUSIC_BITRATE, usedtx: 0 }) : sdp;
+    // Chromium starts at 300 kbit/s and shrinks the picture to fit; a quiet picture then never shows that there is room
+    // for more. Starting higher is safe: congestion control takes it back within a second where it is too much.
+    const start = Math.min(LARGEST_START_KBIT, Math.round(this.bitrate / 2000));
+    const started = start > 300 ? withParameters(sdp, VIDEO, { "x-google-start-bitrate": start }) : sdp;
+    if (!this.music) return started;
+    // What a sender does with Opus is what the other side's description says that it wants (RFC 7587, section 7).
+    return withParameters(started, OPUS, { stereo: 1, maxaveragebitrate: MUSIC_BITRATE, usedtx: 0 });
   }
 
   connected() {
