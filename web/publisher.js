@@ -261,7 +261,6 @@ function toggle(button, on, kind, texts) {
   showPreview();
 }
 
-$("#go").addEventListener("click", go);
 $("#stop").addEventListener("click", stop);
 $("#open").addEventListener("click", openSource);
 $("#mute").addEventListener("click", () => toggle($("#mute"), (muted = !muted), "audio", ["Mute", "Muted"]));
@@ -270,6 +269,7 @@ copyButton($("#copy"), () => watchUrl(publisher.room));
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
+  // Enter in a field comes here too, also while live.
   if (!$("#go").hidden) go();
 });
 form.addEventListener("change", async (event) => {
