@@ -158,7 +158,7 @@ function showPreview() {
   setText($("#open"), labels[kind]);
   $("#open").hidden = Boolean(source.video) || (kind === "none" && Boolean(source.audio));
   let text = "The preview appears here. Nobody sees it before you go live.";
-  if (source.video && hidden) text = "The picture is hidden: viewers see black.";
+  if (source.video && hidden) text = "The picture is hidden: the room sees black.";
   else if (kind === "none") text = "Sound only.";
   setText($("#blank-text"), text);
 }
