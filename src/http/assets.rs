@@ -50,6 +50,8 @@ embed![
     "sdp.js",
     "stats.js",
     "style.css",
+    "testsource.js",
+    "ticker.js",
     "ui.js",
     "whep.js",
     "whip.js",
