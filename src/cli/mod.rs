@@ -1,7 +1,11 @@
 //! The command line: one file per command.
 #![expect(clippy::doc_markdown, reason = "these comments are the help texts, and shown as they are")]
 
+mod demo;
 mod healthcheck;
+mod offerer;
+mod play;
+mod publish;
 mod serve;
 
 use std::fmt::Display;
@@ -22,6 +26,9 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Serve(serve::Args),
+    Demo(demo::Args),
+    Publish(publish::Args),
+    Play(play::Args),
     Healthcheck(healthcheck::Args),
 }
 
@@ -69,6 +76,9 @@ impl Cli {
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Serve(args) => serve::run(&args),
+            Command::Demo(args) => demo::run(&args),
+            Command::Publish(args) => publish::run(&args),
+            Command::Play(args) => play::run(&args),
             Command::Healthcheck(args) => healthcheck::run(args.url),
         }
     }

@@ -14,9 +14,9 @@ impl<'a> Attributes<'a> {
         Self { media, session }
     }
 
-    /// True where the m-line has it.
-    pub(super) fn has(self, key: &str) -> bool {
-        self.media.iter().any(|attribute| attribute.key == key)
+    /// True where the m-line has the attribute without a value.
+    pub(super) fn flag(self, key: &str) -> bool {
+        has_flag(self.media, key)
     }
 
     /// The m-line's values of an attribute, in their order.
@@ -26,7 +26,8 @@ impl<'a> Attributes<'a> {
 
     /// The values that hold for the m-line: its own, and where it has none, the session's.
     pub(super) fn inherited(self, key: &str) -> impl Iterator<Item = &'a str> {
-        values(if self.has(key) { self.media } else { self.session }, key)
+        let own = self.media.iter().any(|attribute| attribute.key == key);
+        values(if own { self.media } else { self.session }, key)
     }
 
     /// The values of both levels, the m-line's first.
@@ -34,9 +35,9 @@ impl<'a> Attributes<'a> {
         values(self.media, key).chain(values(self.session, key))
     }
 
-    /// The first of `keys` that the m-line has, or else the session.
-    pub(super) fn first_of<const N: usize>(self, keys: [&'static str; N]) -> Option<&'static str> {
-        let find = |level: &[Attribute]| level.iter().find_map(|a| keys.into_iter().find(|key| a.key == *key));
+    /// The first of these flags that the m-line has, or else the session.
+    pub(super) fn flag_of<const N: usize>(self, keys: [&'static str; N]) -> Option<&'static str> {
+        let find = |level| keys.into_iter().find(|key| has_flag(level, key));
         find(self.media).or_else(|| find(self.session))
     }
 }
@@ -44,4 +45,8 @@ impl<'a> Attributes<'a> {
 /// The values of an attribute at one level; a flag's value is empty.
 pub(super) fn values<'a>(level: &'a [Attribute], key: &str) -> impl Iterator<Item = &'a str> {
     level.iter().filter(move |a| a.key == key).map(|a| a.value.as_deref().unwrap_or_default().trim())
+}
+
+fn has_flag(level: &[Attribute], key: &str) -> bool {
+    level.iter().any(|attribute| attribute.key == key && attribute.value.is_none())
 }

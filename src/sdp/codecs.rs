@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::id::PayloadType;
 use crate::limits::SDP_FMTP_BYTES;
-use crate::rtp::codec::{Codec, Format};
+use crate::rtp::codec::{Codec, Format, MediaKind};
 use crate::sdp::attributes::Attributes;
 use crate::sdp::offer::SdpError;
 use crate::sdp::parameters::parameter;
@@ -19,6 +19,16 @@ pub(super) enum Carries {
     Rtx(PayloadType),
     /// Redundant audio (RFC 2198): every block is of this payload type.
     Red(PayloadType),
+}
+
+impl Carries {
+    fn suits(self, kind: MediaKind) -> bool {
+        match self {
+            Self::Media(codec) => codec.kind() == kind,
+            Self::Rtx(_) => true,
+            Self::Red(_) => kind == MediaKind::Audio,
+        }
+    }
 }
 
 /// A payload type that is understood.
@@ -52,25 +62,34 @@ struct Described<'a> {
     feedback: Feedback,
 }
 
-/// The formats of an m-line that are understood, in its order.
+/// The formats of an m-line that are understood and of its kind, in its order.
 ///
 /// # Errors
 /// [`SdpError::Invalid`] where a format of the m-line is no payload type.
-pub(super) fn parse(formats: &[String], attributes: Attributes<'_>) -> Result<Vec<OfferedFormat>, SdpError> {
+pub(super) fn parse(
+    kind: MediaKind,
+    formats: &[String],
+    attributes: Attributes<'_>,
+) -> Result<Vec<OfferedFormat>, SdpError> {
     let mut described = describe(attributes);
     let mut understood = Vec::new();
     for format in formats {
-        let number = format.parse().ok().filter(|number| *number < 128);
-        let number: u8 = number.ok_or_else(|| SdpError::invalid("a payload type that is none"))?;
+        let number = payload_type(format).ok_or_else(|| SdpError::invalid("a payload type that is none"))?;
         // A second mention finds nothing left, so that each payload type is listed once.
         let Some(description) = described.remove(&number) else { continue };
         // With RTP and RTCP on one port the second byte tells them apart, so these numbers are RTCP's (RFC 5761 §4).
         if (64..96).contains(&number) {
             continue;
         }
-        understood.extend(understand(PayloadType(number), &description));
+        let format = understand(PayloadType(number), &description);
+        understood.extend(format.filter(|format| format.carries.suits(kind)));
     }
     Ok(understood)
+}
+
+/// 0 to 127 in the one way to write it.
+fn payload_type(text: &str) -> Option<u8> {
+    text.parse().ok().filter(|number: &u8| *number < 128 && number.to_string() == text)
 }
 
 /// One pass over the attributes, however many payload types there are.
@@ -79,7 +98,7 @@ fn describe(attributes: Attributes<'_>) -> BTreeMap<u8, Described<'_>> {
     let numbered = |line: &'static str| {
         attributes.values(line).filter_map(|value| {
             let (number, rest) = value.split_once(' ')?;
-            Some((number.parse::<u8>().ok()?, rest.trim()))
+            Some((payload_type(number)?, rest.trim()))
         })
     };
     for (number, rtpmap) in numbered("rtpmap") {
@@ -97,7 +116,9 @@ fn describe(attributes: Attributes<'_>) -> BTreeMap<u8, Described<'_>> {
     }
     let every = attributes.values("rtcp-fb").filter_map(|value| value.strip_prefix("* "));
     for feedback in every {
-        described.values_mut().for_each(|format| merge(&mut format.feedback, feedback));
+        for format in described.values_mut() {
+            merge(&mut format.feedback, feedback);
+        }
     }
     described
 }
@@ -144,10 +165,10 @@ fn carries(name: &str, clock: &str, channels: Option<&str>, fmtp: &str) -> Optio
         return Some(Carries::Media(codec));
     }
     if name.eq_ignore_ascii_case("rtx") && clock == "90000" && channels.is_none() {
-        return parameter(fmtp, "apt")?.parse().ok().map(|apt| Carries::Rtx(PayloadType(apt)));
+        return parameter(fmtp, "apt").and_then(payload_type).map(|apt| Carries::Rtx(PayloadType(apt)));
     }
     if name.eq_ignore_ascii_case("red") && clock == "48000" && channels == Some("2") {
-        let mut blocks = fmtp.split('/').map(|block| block.trim().parse::<u8>().ok());
+        let mut blocks = fmtp.split('/').map(payload_type);
         let first = blocks.next()??;
         return blocks.all(|block| block == Some(first)).then_some(Carries::Red(PayloadType(first)));
     }
@@ -164,7 +185,8 @@ mod tests {
         let attributes: Vec<_> =
             attributes.iter().map(|(k, v)| Attribute::new((*k).into(), Some((*v).into()))).collect();
         let line: Vec<_> = line.split(' ').map(str::to_owned).collect();
-        parse(&line, Attributes::new(&attributes, &[]))
+        let kind = |kind| parse(kind, &line, Attributes::new(&attributes, &[]));
+        Ok([kind(MediaKind::Audio)?, kind(MediaKind::Video)?].concat())
     }
 
     #[test]
@@ -201,12 +223,12 @@ mod tests {
 
     #[test]
     fn bounds() {
-        for bad in ["x", "128", "-1", "96 300"] {
+        for bad in ["x", "128", "-1", "+8", "08", "96 300"] {
             assert!(formats(bad, &[]).is_err(), "{bad}");
         }
         let twice = formats("96 96 0 0", &[("rtpmap", "96 VP8/90000"), ("rtpmap", "96 VP9/90000")]).unwrap();
         let encodings: Vec<_> = twice.iter().map(|format| format.encoding.as_str()).collect();
-        assert_eq!(encodings, ["VP8/90000", "PCMU/8000"]);
+        assert_eq!(encodings, ["PCMU/8000", "VP8/90000"]);
         let long = format!("96 {}", "x".repeat(SDP_FMTP_BYTES + 1));
         for fmtp in [long.as_str(), "96 ä"] {
             assert!(formats("96", &[("rtpmap", "96 VP8/90000"), ("fmtp", fmtp)]).unwrap().is_empty());

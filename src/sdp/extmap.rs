@@ -35,8 +35,8 @@ fn line(value: &str) -> Option<(u8, Option<Direction>, &str)> {
         Some((id, direction)) => (id, Some(Direction::parse(direction)?)),
         None => (id, None),
     };
-    let id = id.parse().ok().filter(|id| !matches!(id, 0 | 15))?;
-    Some((id, direction, uri))
+    let number: u8 = id.parse().ok().filter(|number| !matches!(number, 0 | 15))?;
+    (number.to_string() == id).then_some((number, direction, uri))
 }
 
 /// The numbers of the accepted extensions.
@@ -78,6 +78,7 @@ mod tests {
             format!("5/up {}", Extension::AudioLevel.uri()),
             format!("0 {}", Extension::AudioLevel.uri()),
             format!("300 {}", Extension::AudioLevel.uri()),
+            format!("06 {}", Extension::AudioLevel.uri()),
             "x".to_owned(),
         ];
         let attributes: Vec<_> = lines.iter().map(|v| Attribute::new("extmap".into(), Some(v.clone()))).collect();

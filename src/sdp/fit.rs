@@ -72,6 +72,9 @@ mod tests {
         formats.iter().map(format).collect()
     }
 
+    /// What is published, and the payload types in the order expected.
+    type Case = (Option<(Codec, &'static str)>, &'static [u8]);
+
     #[test]
     fn order() {
         let browser = offer(&[
@@ -87,7 +90,7 @@ mod tests {
             (50, Codec::H265, "profile-id=1;tx-mode=SRST"),
             (51, Codec::H265, "tx-mode=MRST"),
         ]);
-        let cases: [(Option<(Codec, &str)>, &[u8]); 6] = [
+        let cases: [Case; 6] = [
             (None, &[96, 98, 100, 102, 108, 45, 50, 49]),
             (Some((Codec::H264, "profile-level-id=42e01f;packetization-mode=1")), &[108, 102, 96, 98, 100, 45, 50, 49]),
             (Some((Codec::H264, "profile-level-id=640032")), &[102, 108, 96, 98, 100, 45, 50, 49]),

@@ -4,10 +4,11 @@ use crate::limits::{BODY_BYTES, SDP_LINE_BYTES, SDP_LINES};
 use crate::sdp::offer::SdpError;
 
 /// The lines of a text without their line ends (CRLF or LF). The parser would take a bare carriage return for a part of a value,
-/// and an answer would then repeat it as the end of a line: control characters are refused here, once for all.
+/// and an answer would then repeat it as the end of a line; and it trims white space of any script, so that other readers find other
+/// attributes than it does. Both are refused here, once for all.
 ///
 /// # Errors
-/// [`SdpError::Invalid`] where the text passes a bound or holds a control character.
+/// [`SdpError::Invalid`] where the text passes a bound or holds such a character.
 pub(super) fn lines(text: &str) -> Result<Vec<&str>, SdpError> {
     if text.len() > BODY_BYTES {
         return Err(SdpError::invalid("too long"));
@@ -20,8 +21,9 @@ pub(super) fn lines(text: &str) -> Result<Vec<&str>, SdpError> {
     if lines.iter().any(|line| line.len() > SDP_LINE_BYTES) {
         return Err(SdpError::invalid("a line is too long"));
     }
-    if lines.iter().any(|line| line.chars().any(char::is_control)) {
-        return Err(SdpError::invalid("a control character"));
+    let stray = |c: char| c.is_control() || (c.is_whitespace() && c != ' ');
+    if lines.iter().any(|line| line.starts_with("a= ") || line.contains(stray)) {
+        return Err(SdpError::invalid("a control character or stray white space"));
     }
     Ok(lines)
 }
@@ -41,7 +43,18 @@ mod tests {
         let long = format!("a={}", "x".repeat(SDP_LINE_BYTES));
         let many = "a=b\n".repeat(SDP_LINES + 1);
         let huge = "a=b\r\n".repeat(BODY_BYTES);
-        for bad in ["a=mid:0\ra=mid:1\r\n", "a=\0", "a=x\u{85}y", "\r\r\n", &long, &many, &huge] {
+        for bad in [
+            "a=mid:0\ra=mid:1\r\n",
+            "a=\0",
+            "a=x\u{85}y",
+            "a=\u{2028}mid:0",
+            "a= mid:0",
+            "a=b\tc",
+            "\r\r\n",
+            &long,
+            &many,
+            &huge,
+        ] {
             assert!(lines(bad).is_err(), "{:?}", &bad[..bad.len().min(40)]);
         }
     }

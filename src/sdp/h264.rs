@@ -14,6 +14,7 @@ enum Profile {
     Main,
     ConstrainedHigh,
     High,
+    /// 4:2:2, 4:4:4, scalable ones, and what is malformed: browsers decode them in software if at all.
     Other,
 }
 
@@ -33,10 +34,15 @@ pub(super) fn rank(published: Option<&str>, offered: &str) -> Option<u8> {
     Some(mode + published.map_or(0, |published| distance(profile(published), profile(offered))))
 }
 
-/// 0 for the same profile, then the nearest that can decode more, then the nearest that can decode less.
+/// 0 for the same profile, then the nearest that can decode more, then the nearest that can decode less, then the exotic ones.
 fn distance(published: Profile, offered: Profile) -> u8 {
     let (from, to) = (published as u8, offered as u8);
-    if to >= from { to - from } else { 10 + from - to }
+    match offered {
+        _ if from == to => 0,
+        Profile::Other => 20,
+        _ if to > from => to - from,
+        _ => 10 + from - to,
+    }
 }
 
 fn mode(fmtp: &str) -> Option<u8> {
@@ -93,18 +99,19 @@ mod tests {
     #[test]
     fn never_refused_and_the_best_first() {
         let offered = ["42001f", "42e01f", "4d001f", "640c1f", "64001f", "f4001f"];
-        for (published, best, worst) in [
-            ("42e01f", "42e01f", "f4001f"),
-            ("42001f", "42001f", "42e01f"),
-            ("4d401f", "4d001f", "42e01f"),
-            ("640034", "64001f", "42e01f"),
-            ("640c1f", "640c1f", "42e01f"),
+        for (published, expected) in [
+            ("42e01f", ["42e01f", "42001f", "4d001f", "640c1f", "64001f", "f4001f"]),
+            ("42001f", ["42001f", "4d001f", "640c1f", "64001f", "42e01f", "f4001f"]),
+            ("4d401f", ["4d001f", "640c1f", "64001f", "42001f", "42e01f", "f4001f"]),
+            ("640034", ["64001f", "640c1f", "4d001f", "42001f", "42e01f", "f4001f"]),
+            ("f40034", ["f4001f", "64001f", "640c1f", "4d001f", "42001f", "42e01f"]),
         ] {
             let published = format!("profile-level-id={published};packetization-mode=1");
             let rank =
                 |id: &&str| rank(Some(&published), &format!("profile-level-id={id};packetization-mode=1")).unwrap();
-            assert_eq!(offered.into_iter().min_by_key(rank), Some(best), "{published}");
-            assert_eq!(offered.into_iter().max_by_key(rank), Some(worst), "{published}");
+            let mut sorted = offered;
+            sorted.sort_by_key(rank);
+            assert_eq!(sorted, expected, "{published}");
         }
     }
 

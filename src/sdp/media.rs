@@ -47,6 +47,7 @@ impl Direction {
 }
 
 /// An m-line with its attributes. Every text in it is safe to repeat in an answer.
+#[allow(clippy::struct_excessive_bools, reason = "four independent facts of an m-line")]
 pub(super) struct Media {
     /// `audio`, `video`, `application` …
     pub(super) name: String,
@@ -78,35 +79,37 @@ pub(super) struct Media {
 
 impl Media {
     pub(super) fn parse(description: &MediaDescription, session: &[Attribute]) -> Result<Self, SdpError> {
-        let line = &description.media_name;
+        let m_line = &description.media_name;
         let attributes = Attributes::new(&description.attributes, session);
-        let proto = line.protos.join("/");
-        let first_format = line.formats.first().cloned().unwrap_or_default();
+        let proto = m_line.protos.join("/");
+        let first_format = m_line.formats.first().cloned().unwrap_or_default();
         if !is_token(&proto, SDP_TOKEN_BYTES) || !is_token(&first_format, SDP_TOKEN_BYTES) {
             return Err(SdpError::invalid("an m-line that is no m-line"));
         }
-        if line.formats.len() > SDP_PAYLOAD_TYPES {
+        if m_line.formats.len() > SDP_PAYLOAD_TYPES {
             return Err(SdpError::invalid("too many payload types"));
         }
-        let kind = match line.media.as_str() {
+        let kind = match m_line.media.as_str() {
             "audio" => Some(MediaKind::Audio),
             "video" => Some(MediaKind::Video),
             _ => None,
         };
-        let live = line.port.value != 0 || attributes.has("bundle-only");
-        let formats =
-            if kind.is_some() && is_rtp(&proto) { codecs::parse(&line.formats, attributes)? } else { Vec::new() };
+        let live = m_line.port.value != 0 || attributes.flag("bundle-only");
+        let formats = match kind.filter(|_| is_rtp(&proto)) {
+            Some(kind) => codecs::parse(kind, &m_line.formats, attributes)?,
+            None => Vec::new(),
+        };
         let (ssrc, rtx_ssrc) = ssrcs(attributes);
         Ok(Self {
-            name: line.media.clone(),
+            name: m_line.media.clone(),
             kind,
             proto,
             first_format,
             mid: mid(attributes)?,
             live,
             direction: direction(attributes),
-            rtcp_mux: attributes.has("rtcp-mux"),
-            rtcp_rsize: attributes.has("rtcp-rsize"),
+            rtcp_mux: attributes.flag("rtcp-mux"),
+            rtcp_rsize: attributes.flag("rtcp-rsize"),
             bundled: false,
             transport: if live { Transport::parse(attributes)? } else { None },
             formats,
@@ -155,7 +158,7 @@ fn mid(attributes: Attributes<'_>) -> Result<Mid, SdpError> {
 /// The m-line's direction, else the session's, else both ways.
 fn direction(attributes: Attributes<'_>) -> Direction {
     attributes
-        .first_of(["sendrecv", "sendonly", "recvonly", "inactive"])
+        .flag_of(["sendrecv", "sendonly", "recvonly", "inactive"])
         .and_then(Direction::parse)
         .unwrap_or(Direction::SendRecv)
 }

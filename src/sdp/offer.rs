@@ -65,9 +65,13 @@ impl Offer {
         if mids.len() < media.len() {
             return Err(SdpError::invalid("two m-lines with one mid"));
         }
-        let bundle = share_transport(&mut media, bundle_group(&session));
+        let bundle = share_transport(&mut media, bundle_group(&session).as_deref());
         let live = media.iter().find(|media| media.live).ok_or_else(|| SdpError::invalid("no m-line to answer"))?;
         let transport = live.transport.clone().ok_or_else(|| SdpError::invalid("no ICE credentials"))?;
+        let mut roles = media.iter().filter_map(|media| media.transport.as_ref()).map(|transport| transport.role);
+        if roles.any(|role| role != transport.role) {
+            return Err(SdpError::invalid("a=setup differs between m-lines of one transport"));
+        }
         Ok(Self { media, bundle, transport })
     }
 
@@ -110,10 +114,10 @@ fn bundle_group(session: &SessionDescription) -> Option<Vec<&str>> {
 
 /// Marks the m-lines that share the session's one transport: those of the BUNDLE group, or without one the first m-line alone.
 /// Returns whether there is a group.
-fn share_transport(media: &mut [Media], group: Option<Vec<&str>>) -> bool {
-    match &group {
-        Some(mids) => media.iter_mut().for_each(|media| media.bundled = mids.contains(&&*media.mid.0)),
-        None => media.iter_mut().filter(|media| media.live).take(1).for_each(|media| media.bundled = true),
+fn share_transport(media: &mut [Media], group: Option<&[&str]>) -> bool {
+    let alone = media.iter().position(|media| media.live);
+    for (index, media) in media.iter_mut().enumerate() {
+        media.bundled = group.map_or(alone == Some(index), |mids| mids.contains(&&*media.mid.0));
     }
     group.is_some()
 }

@@ -33,20 +33,19 @@ pub(super) fn for_subscriber(offered: &OfferedFormat) -> String {
     }
 }
 
-/// The offered parameters, without `sprop-…`, which speak of the offerer's own stream, and then those of `more` that are missing.
-fn repeat(offered: &OfferedFormat, more: &[(&str, &str)]) -> String {
+/// The offered parameters, without `sprop-…`, which speak of the offerer's own stream, and with those of `ours` in place of the
+/// offered ones.
+fn repeat(offered: &OfferedFormat, ours: &[(&str, &str)]) -> String {
     if !matches!(offered.carries, Carries::Media(_)) {
         return offered.fmtp.clone();
     }
-    let pairs = offered.fmtp.split(';').map(str::trim).filter(|pair| !pair.is_empty());
-    let own = |pair: &&str| !pair.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("sprop-"));
-    let mut repeated: Vec<String> = pairs.filter(own).map(str::to_owned).collect();
-    for (name, value) in more {
-        if name.starts_with("sprop-") || parameter(&offered.fmtp, name).is_none() {
-            repeated.push(format!("{name}={value}"));
-        }
-    }
-    repeated.join(";")
+    let repeated = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+        !name.is_empty() && !name.starts_with("sprop-") && ours.iter().all(|(own, _)| *own != name)
+    };
+    let theirs = offered.fmtp.split(';').map(str::trim).filter(repeated).map(str::to_owned);
+    let ours = ours.iter().map(|(name, value)| format!("{name}={value}"));
+    theirs.chain(ours).collect::<Vec<_>>().join(";")
 }
 
 #[cfg(test)]
@@ -77,8 +76,9 @@ mod tests {
     fn repeated() {
         for (codec, fmtp, publisher, subscriber) in [
             (Codec::Opus, "", "", "stereo=1;sprop-stereo=1"),
-            (Codec::Opus, "minptime=10;stereo=0", "minptime=10;stereo=0", "minptime=10;stereo=0;sprop-stereo=1"),
+            (Codec::Opus, "minptime=10;stereo=0", "minptime=10;stereo=0", "minptime=10;stereo=1;sprop-stereo=1"),
             (Codec::Opus, "stereo=1", "stereo=1", "stereo=1;sprop-stereo=1"),
+            (Codec::Opus, "stereo=0;sprop-stereo=1;x=y", "x=y;stereo=1;sprop-stereo=1", "x=y;stereo=1;sprop-stereo=1"),
             (Codec::Opus, "sprop-stereo=1", "stereo=1;sprop-stereo=1", "stereo=1;sprop-stereo=1"),
             (Codec::Opus, "sprop-stereo=0;sprop-maxcapturerate=48000", "sprop-stereo=0", "stereo=1;sprop-stereo=1"),
             (Codec::H264, "a=1;sprop-parameter-sets=Z0I=,aM4=; b=2;", "a=1;b=2", "a=1;b=2"),

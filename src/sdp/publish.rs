@@ -65,7 +65,7 @@ impl<'a> Agreed<'a> {
         let format = *fitting.first().ok_or("no codec that is forwarded")?;
         let carrying = |carries| media.formats.iter().find(|format| format.carries == carries);
         let rtx = carrying(Carries::Rtx(format.payload_type));
-        let red = carrying(Carries::Red(format.payload_type)).filter(|_| kind == MediaKind::Audio);
+        let red = carrying(Carries::Red(format.payload_type));
         let (feedback, extensions) = feedback_and_extensions(media, kind, format.feedback);
         // Without the identifier in the packets nobody could tell the encodings apart: such a client sends one plain stream.
         let identified = extensions.iter().any(|offered| offered.extension == Extension::Rid);
@@ -142,4 +142,102 @@ fn feedback_and_extensions(media: &Media, kind: MediaKind, offered: Feedback) ->
         extensions.retain(|offered| offered.extension != Extension::TransportCc);
     }
     (feedback, extensions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Rid, Ssrc};
+    use crate::rtp::codec::Codec;
+    use crate::sdp::{Fingerprint, IceCredentials};
+
+    const CHROMIUM: &str = include_str!("../../tests/data/offers/chromium-H264-whip.sdp");
+    const SIMULCAST: &str = include_str!("../../tests/data/offers/chromium-simulcast-VP8-whip.sdp");
+    const OBS: &str = include_str!("../../tests/data/offers/obs-32-whip.sdp");
+    const GSTREAMER: &str = include_str!("../../tests/data/offers/gst-plugins-rs-VP8-whip.sdp");
+
+    fn answer(offer: &str) -> Result<PublishAnswer, SdpError> {
+        let credentials = IceCredentials { ufrag: "ufrag".into(), pwd: "a".repeat(22) };
+        let fingerprint = Fingerprint { algorithm: "sha-256".into(), digest: vec![0; 32] };
+        let local = Local { credentials: &credentials, fingerprint: &fingerprint, candidates: &[], session_id: 7 };
+        answer_publish(&Offer::parse(offer)?, &local)
+    }
+
+    #[test]
+    fn tracks_of_real_publishers() {
+        let tracks = answer(CHROMIUM).unwrap().tracks;
+        let (audio, video) = (&tracks[0], &tracks[1]);
+        assert_eq!((audio.format.codec, audio.payload_type.0, audio.red), (Codec::Opus, 111, Some(PayloadType(63))));
+        assert_eq!((audio.ssrc, audio.rtx, audio.rtx_ssrc), (Some(Ssrc(256_750_032)), None, None));
+        assert_eq!(audio.feedback, Feedback { transport_cc: true, ..Feedback::default() });
+        assert_eq!((video.format.codec, video.payload_type.0, video.rtx), (Codec::H264, 102, Some(PayloadType(103))));
+        assert_eq!((video.ssrc, video.rtx_ssrc), (Some(Ssrc(1_327_296_095)), Some(Ssrc(890_032_678))));
+        assert_eq!(video.feedback, Feedback { nack: true, pli: true, fir: true, transport_cc: true });
+        assert_eq!(
+            (video.extensions.id(Extension::TransportCc), video.extensions.id(Extension::Mid)),
+            (Some(3), Some(4))
+        );
+        assert!(video.format.fmtp.contains("profile-level-id=42001f") && video.rids.is_empty());
+
+        let video = answer(SIMULCAST).unwrap().tracks.remove(1);
+        assert_eq!(video.rids, ["l", "m", "h"].map(|rid| Rid(rid.into())));
+        assert_eq!((video.ssrc, video.rtx), (None, Some(PayloadType(97))));
+
+        let tracks = answer(GSTREAMER).unwrap().tracks;
+        assert_eq!((&*tracks[0].mid.0, &*tracks[1].mid.0, tracks[1].format.codec), ("video0", "audio1", Codec::Opus));
+    }
+
+    #[test]
+    fn obs_simulcast() {
+        let lines = "a=rid:0 send\r\na=rid:1 send\r\na=rid:2 send\r\na=simulcast:send 0;~1;2\r\na=mid:1\r\n";
+        let offer = OBS.replace("a=mid:1\r\n", lines);
+        let sdp = answer(&offer).unwrap().sdp;
+        assert!(sdp.contains("a=rid:0 recv\r\na=rid:1 recv\r\na=rid:2 recv\r\na=simulcast:recv 0;1;2\r\n"), "{sdp}");
+        let unnumbered = offer.replace("a=extmap:2 ", "a=extmap:0 ");
+        assert!(!answer(&unnumbered).unwrap().sdp.contains("simulcast"));
+        let five = offer
+            .replace("0;~1;2", "0;1;2;3;4")
+            .replace("a=rid:2 send", "a=rid:2 send\r\na=rid:3 send\r\na=rid:4 send");
+        assert!(matches!(answer(&five), Err(SdpError::Unservable(_))));
+    }
+
+    #[test]
+    fn refused_alone() {
+        let application = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\na=ice-ufrag:1b6j\r\n\
+                           a=ice-pwd:RSgWyHLU9TwJru5irblBfc\r\na=setup:actpass\r\n";
+        let inactive = OBS.replacen("a=sendonly", "a=inactive", 1);
+        let declined = OBS.replacen("m=audio 9", "m=audio 0", 1);
+        for (offer, refusal, bundle) in [
+            (format!("{OBS}{application}"), "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n", "BUNDLE 0 1\r\n"),
+            (inactive, "m=audio 0 UDP/TLS/RTP/SAVPF 111\r\n", "BUNDLE 1\r\n"),
+            (declined, "m=audio 0 UDP/TLS/RTP/SAVPF 111\r\n", "BUNDLE 1\r\n"),
+        ] {
+            let sdp = answer(&offer).unwrap().sdp;
+            assert!(sdp.contains(refusal) && sdp.contains(bundle), "{sdp}");
+        }
+    }
+
+    #[test]
+    fn refused_whole() {
+        let second_audio = OBS.replace("m=video 9", "m=audio 9").replace("H264/90000", "opus/48000/2");
+        let text = format!("{OBS}m=text 9 UDP/TLS/RTP/SAVPF 98\r\na=mid:2\r\n");
+        let everything = OBS.replace("a=sendonly", "a=inactive");
+        let shared = OBS.replace(":96", ":111").replace("SAVPF 96", "SAVPF 111");
+        for (what, offer) in [
+            ("recvonly", OBS.replacen("a=sendonly", "a=recvonly", 1)),
+            ("no rtcp-mux", OBS.replacen("a=rtcp-mux\r\n", "", 1)),
+            ("unknown codec", OBS.replace("H264/90000", "H266/90000")),
+            ("codec of another kind", OBS.replace("opus/48000/2", "VP8/90000")),
+            ("not bundled", OBS.replace("BUNDLE 0 1", "BUNDLE 0")),
+            ("no group", OBS.replace("a=group:BUNDLE 0 1\r\n", "")),
+            ("other transport", OBS.replace("m=audio 9 UDP/TLS/RTP/SAVPF", "m=audio 9 UDP")),
+            ("second audio", second_audio),
+            ("text", text),
+            ("nothing sent", everything),
+            ("one payload type for two things", shared),
+        ] {
+            let result = answer(&offer).map(|answer| answer.sdp);
+            assert!(matches!(result, Err(SdpError::Unservable(_))), "{what}: {result:?}");
+        }
+    }
 }

@@ -51,8 +51,8 @@ pub(super) fn answer(offer: &Offer, local: &Local<'_>, sections: &[Option<Accept
     text.line("t=0 0");
     if offer.bundle {
         let accepted = offer.media.iter().zip(sections).filter(|(_, section)| section.is_some());
-        let mids: String = accepted.map(|(media, _)| format!(" {}", media.mid.0)).collect();
-        text.line(format_args!("a=group:BUNDLE{mids}"));
+        let mids: Vec<&str> = accepted.map(|(media, _)| &*media.mid.0).collect();
+        text.line(format_args!("a=group:BUNDLE {}", mids.join(" ")));
     }
     text.line("a=ice-lite");
     let mut carries_transport = true;
@@ -77,9 +77,9 @@ pub(super) fn answer(offer: &Offer, local: &Local<'_>, sections: &[Option<Accept
 }
 
 fn head(text: &mut Text, media: &Media, direction: &str, formats: &[AnsweredFormat<'_>]) {
-    let numbers: String = formats.iter().map(|format| format!(" {}", format.offered.payload_type.0)).collect();
+    let numbers: Vec<String> = formats.iter().map(|format| format.offered.payload_type.0.to_string()).collect();
     // Port and address say nothing: candidates do (RFC 8829 §5.3.1).
-    text.line(format_args!("m={} 9 {}{numbers}", media.name, media.proto));
+    text.line(format_args!("m={} 9 {} {}", media.name, media.proto, numbers.join(" ")));
     text.line("c=IN IP4 0.0.0.0");
     text.line(format_args!("a=mid:{}", media.mid.0));
     text.line(format_args!("a={direction}"));

@@ -80,11 +80,10 @@ impl Sessions {
         let worker = self.registry().get(id, role).ok_or(SessionError::NotFound)?.worker;
         let remove = |reply| Command::Remove { session: id, reason: EndReason::Deleted, reply };
         let removed = self.workers.ask(worker, remove)?;
-        // Of two at once one finds it; what the worker answers comes too late to matter then.
-        if !self.forget(id, EndReason::Deleted) {
-            return Err(SessionError::NotFound);
-        }
-        match timeout(limits::ADMIT_TIME, removed).await {
+        // Of two at once the worker tells one that it was there; its own event may have cleared the registry before we do.
+        let verdict = timeout(limits::ADMIT_TIME, removed).await;
+        self.forget(id, EndReason::Deleted);
+        match verdict {
             Ok(Ok(false)) => Err(SessionError::NotFound),
             _ => Ok(()),
         }

@@ -137,7 +137,12 @@ impl Worker {
         }
         self.scratch = scratch;
         while let Some((route, peer)) = self.ports.tcp_mut().poll_closed() {
-            self.demux.remove_path(&path(Transport::Tcp, route), peer);
+            let closed = path(Transport::Tcp, route);
+            self.demux.remove_path(&closed, peer);
+            if let Some(session) = self.sessions.get_mut(peer) {
+                session.peer.handle_path_closed(&closed);
+                self.drain(now, peer);
+            }
         }
         let deadline = self.ports.tcp_mut().next_timeout();
         self.arm(now, TimerKey::Tcp, deadline);

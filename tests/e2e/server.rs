@@ -21,7 +21,7 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rillcast"));
         command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::inherit());
         command.env("HTTP_ADDR", "127.0.0.1:0").env("MEDIA_UDP_PORT", "0").env("MEDIA_PUBLIC_IPS", "127.0.0.1");
-        command.env("MEDIA_WORKERS", "1").env("LOG", "warn");
+        command.env("MEDIA_WORKERS", "1").env("LOG", std::env::var("LOG").unwrap_or("warn".to_owned()));
         command.envs(variables.iter().copied());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

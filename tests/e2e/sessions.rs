@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::light::{Frames, Incoming, Light, Role, read, request};
+use crate::light::{Frames, Incoming, Light, Role, Setup, read, request};
 use crate::server::Server;
 
 const SOON: Duration = Duration::from_secs(2);
@@ -50,6 +50,23 @@ fn media_passes_and_every_goodbye_frees_everything_at_once() {
     }
 }
 
+/// FFmpeg's role: its offer says `setup:passive`, so the server is the DTLS client.
+#[test]
+fn a_passive_offerer_publishes_and_plays() {
+    let server = Server::start();
+    let connect = |role| {
+        let mut light = Light::post_with(&server.base, role, Setup::Passive, "passive")
+            .unwrap_or_else(|reply| panic!("{}", reply.body));
+        light.establish();
+        light
+    };
+    let mut publisher = connect(Role::Publish);
+    let mut frames = Frames::new(4);
+    publisher.send_frame(&mut frames, true);
+    let mut subscriber = connect(Role::Play);
+    pass(&mut publisher, &mut frames, &mut subscriber, 4);
+}
+
 #[test]
 fn a_subscriber_whose_port_changes_goes_on() {
     let server = Server::start();
@@ -60,11 +77,10 @@ fn a_subscriber_whose_port_changes_goes_on() {
     let before = pass(&mut publisher, &mut frames, &mut subscriber, 2);
     for tag in 3..6 {
         subscriber.change_port();
-        assert!(subscriber.check(), "one check from the new port is answered");
-        // An unacknowledged address gets three times what it sent: a report tells that packets arrive.
+        // An address that is not acknowledged gets three times what it sent: two checks are worth a packet, and its report opens the rest.
+        assert!(subscriber.check() && subscriber.check(), "a check from the new port is answered");
         frames.tag = tag;
-        let got = pass(&mut publisher, &mut frames, &mut subscriber, tag);
-        assert!(got >= before);
+        assert!(pass(&mut publisher, &mut frames, &mut subscriber, tag) > before);
     }
 }
 
@@ -75,10 +91,11 @@ fn a_publisher_whose_port_changes_goes_on() {
     let mut frames = Frames::new(2);
     publisher.send_frame(&mut frames, true);
     let mut subscriber = Light::connect(&server.base, Role::Play, "nat");
-    let first = pass(&mut publisher, &mut frames, &mut subscriber, 2);
+    pass(&mut publisher, &mut frames, &mut subscriber, 2);
     publisher.change_port();
     assert!(publisher.check());
-    assert!(pass(&mut publisher, &mut frames, &mut subscriber, 2) > first);
+    frames.tag = 3;
+    pass(&mut publisher, &mut frames, &mut subscriber, 3);
 }
 
 #[test]
@@ -92,7 +109,7 @@ fn an_ice_restart_keeps_the_media() {
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert_ne!(reply.headers["etag"].to_str().unwrap(), subscriber.etag);
     subscriber.change_port();
-    assert!(subscriber.check(), "a check with the new credentials is answered");
+    assert!(subscriber.check() && subscriber.check(), "a check with the new credentials is answered");
     pass(&mut publisher, &mut frames, &mut subscriber, 2);
 }
 
