@@ -19,6 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The quickest way to see something: the built-in clip is published in the room `demo`, over and over. Flags and
 /// environment are those of `rillcast serve`.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub struct Args {
     #[command(flatten)]
     serve: serve::Args,

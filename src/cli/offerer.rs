@@ -81,10 +81,9 @@ mod tests {
         for (patience, retry_after) in [(0, Some(1)), (5, None)] {
             let error = refusal(retry_after.map(Duration::from_secs));
             let mut error = Some(error);
-            let result: Result<(), _> = retrying(Duration::from_secs(patience), || {
-                std::future::ready(Err(error.take().expect("asked once")))
-            })
-            .await;
+            let result: Result<(), _> =
+                retrying(Duration::from_secs(patience), || std::future::ready(Err(error.take().expect("asked once"))))
+                    .await;
             assert!(matches!(result, Err(Failure::Failed(_))));
         }
     }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::cli::Failure;
 use crate::cli::offerer::{after, block_on, failure_of, retrying, seconds};
 use crate::cli::serve::stop_signal;
-use crate::cli::Failure;
 use crate::client::media::{AssembledFrame, Assembler, Reception, Sink};
 use crate::client::{FeedbackSnapshot, LinkOptions, Player, PlayerEvent, PlayerOptions};
 use crate::rtp::codec::{Codec, MediaKind};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::cli::Failure;
 use crate::cli::offerer::{after, block_on, failure_of, retrying, seconds};
 use crate::cli::serve::stop_signal;
-use crate::cli::Failure;
 use crate::client::media::Clip;
 use crate::client::{ClientError, LinkOptions, Progress, Publisher, RemoteReport, Source};
 
@@ -183,7 +183,8 @@ mod tests {
         assert_eq!(args.duration, Some(Duration::from_millis(2_500)));
         let args = parse("x --demo http://h/whip/r").unwrap();
         assert_eq!((args.files.len(), args.url.as_str(), args.demo), (0, "http://h/whip/r", true));
-        for bad in ["x http://h/whip/r", "x --demo", "x --demo a.ivf http://h/whip/r", "x a.ivf http://h --duration x"] {
+        for bad in ["x http://h/whip/r", "x --demo", "x --demo a.ivf http://h/whip/r", "x a.ivf http://h --duration x"]
+        {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -62,16 +62,7 @@ pub(super) fn register_feedback(engine: &mut MediaEngine, lines: &[(&str, &str)]
 
 /// The codecs that an SDP gives to payload types, in all of its m-lines.
 pub(super) fn payload_types(sdp: &str) -> Vec<(u8, Codec)> {
-    let all = [
-        Codec::H264,
-        Codec::H265,
-        Codec::Vp8,
-        Codec::Vp9,
-        Codec::Av1,
-        Codec::Opus,
-        Codec::Pcmu,
-        Codec::Pcma,
-    ];
+    let all = [Codec::H264, Codec::H265, Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::Opus, Codec::Pcmu, Codec::Pcma];
     let line = |line: &str| {
         let (number, encoding) = line.trim().strip_prefix("a=rtpmap:")?.split_once(' ')?;
         let name = encoding.split('/').next()?;

@@ -15,11 +15,11 @@ use webrtc::peer_connection::{
     configure_twcc_sender_only,
 };
 
+use super::ClientError;
 use super::codecs::{kind_of, register_feedback, retransmission_of};
 use super::feedback::{Counter, Feedback};
 use super::http::{Session, post_offer};
 use super::runtime::MortalRuntime;
-use super::ClientError;
 use crate::limits::CLIENT_CONNECT_TIME;
 use crate::rtp::codec::MediaKind;
 
@@ -127,8 +127,8 @@ impl Link {
 
     /// Takes the answer.
     pub(super) async fn accept(&self, answer: &str) -> Result<(), ClientError> {
-        let answer = RTCSessionDescription::answer(answer.to_owned())
-            .map_err(|error| ClientError::Answer(error.to_string()))?;
+        let answer =
+            RTCSessionDescription::answer(answer.to_owned()).map_err(|error| ClientError::Answer(error.to_string()))?;
         let set = self.connection.set_remote_description(answer).await;
         set.map_err(|error| ClientError::Answer(error.to_string()))
     }

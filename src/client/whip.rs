@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use rtc::rtp_transceiver::rtp_sender::{
-    RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpRtxParameters,
-};
+use rtc::rtp_transceiver::rtp_sender::{RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpRtxParameters};
 use rtc::statistics::report::RTCStatsReportEntry;
 use tokio::sync::{mpsc, watch};
 use webrtc::media_stream::MediaStreamTrack;
@@ -84,8 +82,10 @@ impl Publisher {
     ///
     /// Where the peer connection cannot be made.
     pub async fn build(options: &LinkOptions, tracks: &[TrackOffer]) -> Result<Self, ClientError> {
-        let codecs: Vec<_> =
-            tracks.iter().map(|offer| (offer.codec.kind(), parameters_of(offer.codec, offer.fmtp.as_deref()))).collect();
+        let codecs: Vec<_> = tracks
+            .iter()
+            .map(|offer| (offer.codec.kind(), parameters_of(offer.codec, offer.fmtp.as_deref())))
+            .collect();
         let (remote, _) = mpsc::unbounded_channel();
         let link = Link::build(Way::Out, &codecs, options, remote).await?;
         let mut outgoing = Vec::new();

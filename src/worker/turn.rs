@@ -136,12 +136,10 @@ impl Worker {
             self.handle_datagram(now, path(Transport::Tcp, route), &mut scratch[..len]);
         }
         self.scratch = scratch;
-        while let Some((route, peer)) = self.ports.tcp_mut().poll_closed() {
-            let closed = path(Transport::Tcp, route);
-            self.demux.remove_path(&closed, peer);
-            if let Some(session) = self.sessions.get_mut(peer) {
-                session.peer.handle_path_closed(&closed);
-                self.drain(now, peer);
+        while let Some((route, key)) = self.ports.tcp_mut().poll_closed() {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.peer.handle_path_closed(&path(Transport::Tcp, route));
+                self.drain(now, key);
             }
         }
         let deadline = self.ports.tcp_mut().next_timeout();

@@ -107,9 +107,7 @@ fn role_of(codec: Codec, unit: &[u8]) -> Role {
 /// RFC 6184 §8.1: the three bytes behind the header of the sequence parameter set.
 fn h264_fmtp(profile: &[u8]) -> String {
     let [profile, constraints, level] = [profile[0], profile[1], profile[2]];
-    format!(
-        "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={profile:02x}{constraints:02x}{level:02x}"
-    )
+    format!("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={profile:02x}{constraints:02x}{level:02x}")
 }
 
 #[cfg(test)]

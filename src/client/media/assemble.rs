@@ -162,8 +162,7 @@ impl Assembler {
             self.close(arrived.at, frames);
         }
         let (codec, timestamp) = (arrived.codec, arrived.timestamp);
-        let open =
-            self.open.get_or_insert_with(|| OpenFrame { codec, timestamp, payloads: Vec::new(), broken: false });
+        let open = self.open.get_or_insert_with(|| OpenFrame { codec, timestamp, payloads: Vec::new(), broken: false });
         if open.payloads.len() < CLIENT_FRAME_PACKETS {
             open.payloads.push(arrived.payload);
         } else {
@@ -204,7 +203,8 @@ mod tests {
 
     /// A packet of VP8: `begins` sets the S bit, `marker` ends the frame.
     fn packet(sequence: u16, timestamp: u32, begins: bool, marker: bool) -> rtp::Packet {
-        let header = rtp::header::Header { sequence_number: sequence, timestamp, marker, ssrc: 1, ..Default::default() };
+        let header =
+            rtp::header::Header { sequence_number: sequence, timestamp, marker, ssrc: 1, ..Default::default() };
         let body = if begins { [0x10, 0x10] } else { [0x00, 0x22] };
         rtp::Packet { header, payload: Bytes::copy_from_slice(&body) }
     }

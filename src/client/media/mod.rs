@@ -132,6 +132,7 @@ impl Clip {
 fn duration_of(frames: &[Frame], clock_rate: u32) -> u64 {
     let last = frames.last().map_or(0, |frame| frame.time);
     let intervals = u64::try_from(frames.len()).unwrap_or(u64::MAX).saturating_sub(1);
-    let usual = if intervals == 0 || last == 0 { u64::from(clock_rate) / 30 } else { (last + intervals / 2) / intervals };
+    let usual =
+        if intervals == 0 || last == 0 { u64::from(clock_rate) / 30 } else { (last + intervals / 2) / intervals };
     last + usual.max(1)
 }

@@ -214,8 +214,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         // 20 ms each; lengths around the lacing's borders, and enough for several pages.
-        let packets: Vec<Vec<u8>> =
-            (0..130).map(|n| [vec![0xfc], vec![n; [2, 253, 254, 255, 509, 510][usize::from(n) % 6]]].concat()).collect();
+        let packets: Vec<Vec<u8>> = (0..130)
+            .map(|n| [vec![0xfc], vec![n; [2, 253, 254, 255, 509, 510][usize::from(n) % 6]]].concat())
+            .collect();
         let mut writer = OggWriter::new(Vec::new(), 2).unwrap();
         for packet in &packets {
             writer.write(packet, 960).unwrap();

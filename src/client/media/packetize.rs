@@ -93,7 +93,6 @@ fn even_pieces(frame: &Bytes, descriptor: &[u8], codec: Codec) -> Vec<Bytes> {
     (0..count).map(piece).collect()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +130,10 @@ mod tests {
                     assert!(packet.payload.len() <= CLIENT_PAYLOAD_BYTES);
                     sequence = sequence.wrapping_add(1);
                 }
-                assert_eq!(packets.iter().filter(|packet| packet.header.marker).count(), usize::from(name != "opus.ogg"));
+                assert_eq!(
+                    packets.iter().filter(|packet| packet.header.marker).count(),
+                    usize::from(name != "opus.ogg")
+                );
                 let payloads: Vec<_> = packets.iter().map(|packet| packet.payload.clone()).collect();
                 let back = frame_of(codec, &payloads).unwrap();
                 assert_eq!(comparable(codec, &back), comparable(codec, &frame.data), "{name}");
