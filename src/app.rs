@@ -42,8 +42,8 @@ pub enum StartError {
 /// The server.
 pub struct App;
 
-/// A server that runs. Dropped without [`Running::shutdown`] it stops serving HTTP and lets go of its workers, without a
-/// goodbye to anyone.
+/// A server that runs. Dropped without [`Running::shutdown`] it stops serving HTTP and lets go of its workers,
+/// without a goodbye to anyone.
 pub struct Running {
     /// Where it serves pages and the API.
     pub http_addr: SocketAddr,
@@ -111,8 +111,8 @@ impl Running {
         }
     }
 
-    /// Stops: no new sessions, a goodbye to the old ones, then the requests under way. Within [`limits::DRAIN_TIME`] and
-    /// [`limits::HTTP_DRAIN_TIME`].
+    /// Stops: no new sessions, a goodbye to the old ones, then the requests under way. Within [`limits::DRAIN_TIME`]
+    /// and [`limits::HTTP_DRAIN_TIME`].
     pub async fn shutdown(mut self) {
         info!(sessions = self.sessions.count(), "stopping");
         let workers_end = async {

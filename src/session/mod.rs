@@ -1,7 +1,8 @@
 //! Session resources: what `Location` names. A POST creates one, a PATCH trickles into it or restarts its ICE, a DELETE
 //! ends it; its worker ends it too, and says so by an [`Event`].
 //!
-//! Everything here runs in the control plane: it may wait, with a deadline. The workers are asked through [`Worker`] alone.
+//! Everything here runs in the control plane: it may wait, with a deadline. The workers are asked through
+//! [`workers::Worker`] alone.
 
 mod admit;
 pub mod placement;
