@@ -45,8 +45,8 @@ impl Offer {
     /// Parses an offer.
     ///
     /// # Errors
-    /// [`SdpError::Invalid`] says what is wrong with it; [`SdpError::Unservable`] where the client is ICE-lite too, so that
-    /// nobody would send a check (RFC 8445 §6.1.1).
+    /// [`SdpError::Invalid`] says what is wrong with it; [`SdpError::Unservable`] where the client is ICE-lite too, so
+    /// that nobody would send a check (RFC 8445 §6.1.1).
     pub fn parse(text: &str) -> Result<Self, SdpError> {
         guard::lines(text)?;
         let session = SessionDescription::unmarshal(&mut Cursor::new(text)).map_err(|error| not_sdp(&error))?;
