@@ -16,11 +16,11 @@ use crate::sfu::track::{Feedback, PlayTrack};
 /// The one stream of a room's tracks: players show all tracks of one `msid` together.
 const STREAM: &str = "rillcast";
 
-/// Answers a WHEP offer. `published` are the publisher's formats (empty where none is there yet): they come first in the
-/// answer. `ssrc` gives a fresh random SSRC at each call.
+/// Answers a WHEP offer. `published` are the publisher's formats (empty where none is there yet): they come first
+/// in the answer. `ssrc` gives a fresh random SSRC at each call.
 ///
-/// An m-line is refused where the publisher sends its kind in a codec that it lacks. Where the publisher sends nothing of that kind, it is
-/// accepted and waits, for a publisher that returns may.
+/// An m-line is refused where the publisher sends its kind in a codec that it lacks. Where the publisher sends
+/// nothing of that kind, it is accepted and waits, for a publisher that returns may.
 ///
 /// # Errors
 /// [`SdpError::Unservable`] where no m-line can be served.

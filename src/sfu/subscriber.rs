@@ -87,8 +87,8 @@ impl Subscriber {
         }
     }
 
-    /// A publisher feeds this stream from now on, with another codec than before where `changed`. False where the codec was
-    /// not negotiated.
+    /// A publisher feeds this stream from now on, with another codec than before where `changed`. False where the
+    /// codec was not negotiated.
     pub fn handle_publisher(&mut self, stream: &Stream, changed: bool) -> bool {
         let mut tracks = self.tracks.iter_mut().filter(|track| track.track().kind == stream.codec().kind());
         let Some(track) = tracks.next() else { return true };

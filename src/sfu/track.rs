@@ -6,6 +6,7 @@ use crate::rtp::extension::ExtensionMap;
 
 /// Feedback that both sides agreed to send and understand for a track (RFC 4585, RFC 5104).
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 pub struct Feedback {
     /// Generic NACK.
     pub nack: bool,

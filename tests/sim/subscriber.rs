@@ -64,7 +64,8 @@ impl Ledger {
         })
     }
 
-    /// Timestamps and picture ids go forward with the indexes, sources change at key frames only, and a frame has one timestamp.
+    /// Timestamps and picture ids go forward with the indexes, sources change at key frames only, and a frame has
+    /// one timestamp.
     pub fn check_order(&self) {
         let mut last: Option<(u64, u32, Stamp, u16)> = None;
         for (index, timestamp, stamp, picture_id) in self.media() {
