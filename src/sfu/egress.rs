@@ -145,15 +145,7 @@ impl EgressTrack {
     }
 
     /// Sends a sender report where it is time to.
-    pub fn report(
-        &mut self,
-        now: Instant,
-        clock: &RoomClock,
-        stream: &Stream,
-        cname: [u8; 8],
-        to: PeerKey,
-        sink: &mut impl Sink,
-    ) {
+    pub fn report(&mut self, now: Instant, clock: &RoomClock, stream: &Stream, to: PeerKey, sink: &mut impl Sink) {
         if self.next_report.is_none_or(|due| now < due) {
             return;
         }
@@ -165,7 +157,7 @@ impl EgressTrack {
             packets: self.packets,
             octets: self.octets,
         };
-        if sink.rtcp(to, &report.write(cname)) == Sent::Yes {
+        if sink.rtcp(to, &report.write(self.track.cname)) == Sent::Yes {
             self.next_report = Some(now + REPORT_INTERVAL);
         }
     }

@@ -121,6 +121,7 @@ impl Subscriber {
             mid: Mid("v".into()),
             kind: MediaKind::Video,
             ssrc: self.ssrc,
+            cname: *b"rillcastrillcast",
             formats: vec![(Format { codec: Codec::Vp8, fmtp: String::new() }, PayloadType(PT))],
             extensions: ExtensionMap::default(),
             feedback: Feedback { nack: true, pli: true, ..Feedback::default() },
