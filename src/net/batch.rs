@@ -79,7 +79,8 @@ impl SendBatch {
     #[must_use]
     pub fn is_full(&self) -> bool {
         let room = self.used + limits::DATAGRAM_BYTES <= self.bytes.len();
-        // Whether the datagram fits the last train is known only once its length is: so the last seat is never counted on.
+        // Whether the datagram fits the last train is known only once its length is: so the last seat is never
+        // counted on.
         let seat = self.trains.len() < limits::SEND_BATCH_TRAINS;
         !(room && seat)
     }
