@@ -1,8 +1,16 @@
 //! One session's ICE, DTLS and SRTP, sans-IO: datagrams in, opened RTP and RTCP out; packets in, sealed ones out.
 
 pub mod certificate;
+mod cipher;
 pub mod demux;
+mod ice;
+mod keys;
 pub mod path;
+mod replay;
+mod srtp;
+mod stun;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,0 +1,3 @@
+//! Whole sessions with a simulated clock, and what forgers try.
+
+mod srtp;
