@@ -77,6 +77,8 @@ pub const HANDSHAKE_RESTARTS: u8 = 4;
 pub const FINAL_FLIGHT_REPEATS: u8 = 16;
 /// First wait before a DTLS flight is sent again; each further one is twice as long.
 pub const DTLS_RETRANSMIT_FIRST: Duration = Duration::from_millis(250);
+/// Least time between two answers to a client that repeats a flight; the most impatient client waits 50 ms.
+pub const DTLS_REPEAT_INTERVAL: Duration = Duration::from_millis(25);
 /// Longest wait before a DTLS flight is sent again.
 pub const DTLS_RETRANSMIT_LONGEST: Duration = Duration::from_secs(4);
 

@@ -1,22 +1,38 @@
 //! One session's ICE, DTLS and SRTP, sans-IO: datagrams in, opened RTP and RTCP out; packets in, sealed ones out.
+//!
+//! After each call that takes `&mut self` and a time, drain [`Peer::poll_transmit`] and [`Peer::poll_event`] until they
+//! are empty.
 
+mod assembly;
 pub mod certificate;
 mod cipher;
+mod client_hello;
 pub mod demux;
+mod dtls;
+mod handshake;
 mod ice;
 mod keys;
 pub mod path;
+mod record;
 mod replay;
 mod srtp;
 mod stun;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::limits::{CONSENT_EXPIRY, HANDSHAKE_TIME, PATH_SILENCE, PEER_EVENTS, PEER_TRANSMITS};
 use crate::peer::certificate::Certificate;
-use crate::peer::path::Path;
+use crate::peer::demux::Kind;
+use crate::peer::dtls::{Dtls, Progress};
+use crate::peer::handshake::Outgoing;
+use crate::peer::ice::{Check, Ice};
+use crate::peer::keys::Profile;
+use crate::peer::path::{Path, Paths};
+use crate::peer::srtp::Srtp;
 use crate::sdp::{DtlsRole, Fingerprint, IceCredentials};
 use crate::sfu::drop::DropReason;
 
@@ -84,95 +100,302 @@ pub enum PeerEnd {
 }
 
 /// One peer.
-pub struct Peer {}
+pub struct Peer {
+    ice: Ice,
+    paths: Paths,
+    dtls: Dtls,
+    srtp: Option<Box<Srtp>>,
+    /// Where our last DTLS flight went, if all of it went to one path. Who answers it received it there.
+    flight_path: Option<Path>,
+    /// The client has sent media, so it has the keys.
+    is_settled: bool,
+    is_over: bool,
+    handshake_until: Instant,
+    last_authentic: Instant,
+    /// When to look whether the consent has expired. Moves only when it is reached, so that a timer fires seldom.
+    consent_check: Instant,
+    transmits: VecDeque<(Path, Vec<u8>)>,
+    events: VecDeque<PeerEvent>,
+}
 
 impl Peer {
     /// A peer that waits for its first check.
     #[must_use]
     pub fn new(now: Instant, config: PeerConfig) -> Self {
-        let _ = (now, config);
-        unimplemented!()
+        Self {
+            ice: Ice::new(config.local, config.remote),
+            paths: Paths::default(),
+            dtls: Dtls::new(config.role, config.certificate, config.fingerprint),
+            srtp: None,
+            flight_path: None,
+            is_settled: false,
+            is_over: false,
+            handshake_until: now + HANDSHAKE_TIME,
+            last_authentic: now,
+            consent_check: now + CONSENT_EXPIRY,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+        }
     }
 
     /// One datagram (or one frame of TCP) that `demux` routed here. RTP and RTCP are opened in place.
     pub fn handle_datagram(&mut self, now: Instant, path: Path, data: &mut [u8]) -> Received {
-        let _ = (now, path, data);
-        unimplemented!()
+        let Some(kind) = Kind::of(data) else {
+            return Received::Dropped(DropReason::NotMultiplexed);
+        };
+        if self.is_over {
+            return Received::Dropped(DropReason::NotConnected);
+        }
+        let bytes = data.len();
+        let result = match kind {
+            Kind::Stun => self.handle_check(now, path, data),
+            _ if !self.paths.contains(&path) => Err(DropReason::UnknownAddress),
+            Kind::Dtls => self.handle_dtls(now, &path, data),
+            Kind::Rtp | Kind::Rtcp => self.handle_media(kind, data),
+        };
+        match result {
+            Ok(received) => {
+                if matches!(received, Received::Rtp(_) | Received::Rtcp(_)) {
+                    self.last_authentic = now;
+                    self.paths.hear(&path, bytes, now);
+                }
+                received
+            }
+            Err(reason) => Received::Dropped(reason),
+        }
+    }
+
+    fn handle_media(&mut self, kind: Kind, data: &mut [u8]) -> Result<Received, DropReason> {
+        let srtp = self.srtp.as_mut().ok_or(DropReason::NotConnected)?;
+        let received = match kind {
+            Kind::Rtcp => Received::Rtcp(srtp.open_rtcp(data)?),
+            _ => Received::Rtp(srtp.open_rtp(data)?),
+        };
+        if !self.is_settled {
+            self.is_settled = true;
+            self.dtls.settle();
+        }
+        Ok(received)
+    }
+
+    fn handle_check(&mut self, now: Instant, path: Path, data: &[u8]) -> Result<Received, DropReason> {
+        let mut answer = Vec::new();
+        let check = self.ice.check(&path, data, &mut answer)?;
+        self.transmit(path, answer);
+        let Check::Valid { nominated, restarted } = check else {
+            return Ok(Received::Control);
+        };
+        self.last_authentic = now;
+        // Before the new one is heard of: a check may come when the old path has been silent for long.
+        let silence = self.paths.selected_heard().map(|heard| now.saturating_duration_since(heard));
+        if let Some(forgotten) = self.paths.validate(path, data.len(), now) {
+            self.event(PeerEvent::PathForgotten(forgotten));
+        }
+        // At every check: another session may have taken the route in between, and gets no more than that.
+        self.event(PeerEvent::PathValidated(path));
+        let is_lost = self.is_connected() && silence.is_some_and(|silence| silence > PATH_SILENCE);
+        if self.paths.len() == 1 && silence.is_none() {
+            self.event(PeerEvent::PathSelected { path, changed: false });
+        } else if (nominated || restarted || is_lost) && self.paths.select(&path) {
+            self.event(PeerEvent::PathSelected { path, changed: true });
+        }
+        let mut out = Outgoing::default();
+        let progress = self.dtls.start(now, &mut out);
+        self.follow(now, progress, out);
+        Ok(Received::Control)
+    }
+
+    fn handle_dtls(&mut self, now: Instant, path: &Path, data: &[u8]) -> Result<Received, DropReason> {
+        let mut out = Outgoing::default();
+        let progress = self.dtls.handle(now, data, &mut out)?;
+        if matches!(progress, Progress::Connected(..)) {
+            self.paths.hear(path, data.len(), now);
+        }
+        self.follow(now, progress, out);
+        Ok(Received::Control)
+    }
+
+    /// Does what a DTLS step asks for, then sends what it wants to send.
+    fn follow(&mut self, now: Instant, progress: Progress, out: Outgoing) {
+        match progress {
+            Progress::Pending => {}
+            Progress::Connected(profile, srtp) => {
+                self.srtp = Some(srtp);
+                self.last_authentic = now;
+                if let Some(path) = self.flight_path {
+                    self.paths.acknowledge(&path);
+                }
+                self.event(PeerEvent::Connected { gcm: profile == Profile::AeadAes128Gcm });
+            }
+            Progress::Over(end) => self.end(end),
+        }
+        self.transmit_dtls(out);
+    }
+
+    fn transmit_dtls(&mut self, out: Outgoing) {
+        let Some(path) = self.paths.selected().filter(|_| !out.datagrams.is_empty()) else {
+            return;
+        };
+        if out.is_new {
+            self.flight_path = Some(path);
+        } else if self.flight_path != Some(path) {
+            self.flight_path = None;
+        }
+        for datagram in out.datagrams {
+            self.transmit(path, datagram);
+        }
+    }
+
+    fn transmit(&mut self, path: Path, datagram: Vec<u8>) {
+        // Everything queued here is sent again when it is lost.
+        if self.transmits.len() < PEER_TRANSMITS {
+            self.transmits.push_back((path, datagram));
+        }
+    }
+
+    fn event(&mut self, event: PeerEvent) {
+        // One place is kept for the last event of all.
+        let is_last = matches!(event, PeerEvent::Closed(_));
+        if self.events.len() < PEER_EVENTS - 1 || is_last {
+            self.events.push_back(event);
+        }
+    }
+
+    fn end(&mut self, end: PeerEnd) {
+        if !std::mem::replace(&mut self.is_over, true) {
+            self.srtp = None;
+            self.dtls = Dtls::Over;
+            self.event(PeerEvent::Closed(end));
+        }
     }
 
     /// Replaces `out` by the next STUN or DTLS datagram and says where it goes; `None` when there is none.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<Path> {
-        let _ = out;
-        unimplemented!()
+        let (path, datagram) = self.transmits.pop_front()?;
+        *out = datagram;
+        if self.transmits.is_empty() {
+            // An idle peer holds no queue.
+            self.transmits = VecDeque::new();
+        }
+        Some(path)
     }
 
     /// What happened, oldest first.
     pub fn poll_event(&mut self) -> Option<PeerEvent> {
-        unimplemented!()
+        let event = self.events.pop_front()?;
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+        Some(event)
     }
 
-    /// When [`Peer::handle_timeout`] wants to be called.
+    /// When [`Peer::handle_timeout`] wants to be called: for an idle peer once in [`CONSENT_EXPIRY`].
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        unimplemented!()
+        if self.is_over {
+            return None;
+        }
+        let handshake = (!self.is_connected()).then_some(self.handshake_until);
+        [handshake, self.dtls.next_timeout()].into_iter().flatten().chain([self.consent_check]).min()
     }
 
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
-        unimplemented!()
+        if self.is_over {
+            return;
+        }
+        if !self.is_connected() && now >= self.handshake_until {
+            return self.end(PeerEnd::HandshakeTimeout);
+        }
+        if now >= self.consent_check {
+            if now >= self.last_authentic + CONSENT_EXPIRY {
+                return self.end(PeerEnd::ConsentExpired);
+            }
+            self.consent_check = self.last_authentic + CONSENT_EXPIRY;
+        }
+        let mut out = Outgoing::default();
+        let progress = self.dtls.handle_timeout(now, &mut out);
+        self.follow(now, progress, out);
     }
 
     /// New credentials on both sides; the old ones hold until a check with the new ones comes.
     pub fn restart_ice(&mut self, local: IceCredentials, remote: IceCredentials) {
-        let _ = (local, remote);
-        unimplemented!()
+        self.ice.restart(local, remote);
     }
 
     /// Says goodbye: drain [`Peer::poll_transmit`] once more, then forget the peer.
     pub fn close(&mut self) {
-        unimplemented!()
+        if !std::mem::replace(&mut self.is_over, true) {
+            let mut out = Outgoing::default();
+            self.dtls.close(self.last_authentic, &mut out);
+            self.srtp = None;
+            self.transmit_dtls(out);
+        }
     }
 
     /// Where to send, once there is a validated path.
     #[must_use]
     pub fn path(&self) -> Option<Path> {
-        unimplemented!()
+        self.paths.selected()
     }
 
     /// The handshake is done and media may flow.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        unimplemented!()
+        self.srtp.is_some()
     }
 
     /// When something authentic came last (or the peer began).
     #[must_use]
     pub fn last_authentic(&self) -> Instant {
-        unimplemented!()
+        self.last_authentic
     }
 
     /// Takes `bytes` from what may be sent to an address that is not acknowledged yet; false when it is used up.
     pub fn may_send(&mut self, bytes: usize) -> bool {
-        let _ = bytes;
-        unimplemented!()
+        self.paths.may_send(bytes)
     }
 
     /// An SRTCP report from the selected path acknowledged a packet that was sent to it.
     pub fn acknowledge_path(&mut self) {
-        unimplemented!()
+        if let Some(path) = self.paths.selected() {
+            self.paths.acknowledge(&path);
+        }
     }
 
-    /// Seals one RTP packet into `out` and returns its length. `index` is 2^16 × ROC + SEQ. `None` where `out` is too small or
-    /// the peer is not connected.
+    /// Seals one RTP packet into `out` and returns its length. `index` is 2^16 × ROC + SEQ; who calls sees to it that one
+    /// index of one SSRC never comes with two different packets (RFC 3711 §9.1). `None` where `out` is too small, `index`
+    /// is not that of the header, or the peer is not connected.
     pub fn seal_rtp(&mut self, index: u64, header: &[u8], payload: &[u8], out: &mut [u8]) -> Option<usize> {
-        let _ = (index, header, payload, out);
-        unimplemented!()
+        self.srtp.as_mut()?.seal_rtp(index, header, payload, out)
     }
 
-    /// Seals one compound RTCP packet into `out` and returns its length.
+    /// Seals one compound RTCP packet into `out` and returns its length; the SRTCP index is the peer's own. `None` where
+    /// `out` is too small or the peer is not connected.
     pub fn seal_rtcp(&mut self, packet: &[u8], out: &mut [u8]) -> Option<usize> {
-        let _ = (packet, out);
-        unimplemented!()
+        self.srtp.as_mut()?.seal_rtcp(packet, out)
     }
+
+    /// What the peer remembers of its client.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let (handshake_fed, handshake_held) = self.dtls.handshake_bytes();
+        let (rtp_ssrcs, rtcp_ssrcs) = self.srtp.as_ref().map_or((0, 0), |srtp| srtp.ssrcs());
+        Usage { paths: self.paths.len(), rtp_ssrcs, rtcp_ssrcs, handshake_fed, handshake_held }
+    }
+}
+
+/// What a peer remembers of its client; all of it is bounded in [`crate::limits`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// Validated paths.
+    pub paths: usize,
+    /// SSRCs that have sent authentic RTP.
+    pub rtp_ssrcs: usize,
+    /// SSRCs that have sent authentic RTCP.
+    pub rtcp_ssrcs: usize,
+    /// Bytes that the handshake has fed to the DTLS endpoint; 0 once it is over.
+    pub handshake_fed: usize,
+    /// Bytes that wait to be fed; 0 once it is over.
+    pub handshake_held: usize,
 }
