@@ -66,11 +66,18 @@ pub const HANDSHAKE_MESSAGE_PIECES: usize = 32;
 /// Bytes that one handshake may feed to the DTLS endpoint; an ordinary one takes 4 kB.
 pub const HANDSHAKE_BYTES: usize = 256 << 10;
 /// Reads of the DTLS endpoint that one handshake may cost; an ordinary one takes four.
-pub const HANDSHAKE_DATAGRAMS: u32 = 4096;
+pub const HANDSHAKE_DATAGRAMS: u32 = 2048;
+/// Plaintext messages of one handshake from one side; an ordinary one has five.
+pub const HANDSHAKE_MESSAGES: u16 = 12;
 /// Encrypted DTLS records kept until the keys are there; one is needed, and the newest are kept.
 pub const HANDSHAKE_SEALED_HELD: usize = 4;
+/// Reads of encrypted records that a handshake may cost at once. One is needed, but a forger's look the same before
+/// they are read, so more are allowed as time goes by: [`HANDSHAKE_SEALED_INTERVAL`].
+pub const HANDSHAKE_SEALED_READS: u32 = 64;
+/// One more read of encrypted records per interval; the most impatient client repeats its flight after 50 ms.
+pub const HANDSHAKE_SEALED_INTERVAL: Duration = Duration::from_millis(20);
 /// Largest encrypted DTLS record that is looked at: Finished and alerts have under 100 bytes.
-pub const DTLS_SEALED_BYTES: usize = 256;
+pub const DTLS_SEALED_BYTES: usize = 128;
 /// Handshakes that one session may begin anew because another ClientHello came before the cookie.
 pub const HANDSHAKE_RESTARTS: u8 = 4;
 /// Answers to a client that repeats its last flight because it has not seen ours.
@@ -85,3 +92,7 @@ pub const DTLS_RETRANSMIT_LONGEST: Duration = Duration::from_secs(4);
 const _: () = assert!(SRTP_REPLAY_WINDOW.is_multiple_of(64) && SRTCP_REPLAY_WINDOW.is_multiple_of(64));
 const _: () = assert!(HANDSHAKE_MESSAGE_BYTES <= HANDSHAKE_REASSEMBLY_BYTES);
 const _: () = assert!(HANDSHAKE_REASSEMBLY_BYTES <= HANDSHAKE_BYTES);
+const _: () = assert!(
+    HANDSHAKE_TIME.as_millis() / HANDSHAKE_SEALED_INTERVAL.as_millis() + (HANDSHAKE_SEALED_READS as u128)
+        < HANDSHAKE_DATAGRAMS as u128
+);

@@ -2,9 +2,9 @@
 
 use aes::Aes128;
 use aes::cipher::{InnerIvInit, KeyInit, StreamCipher};
+use hmac::{Hmac, Mac};
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey};
-use ring::hmac;
-use subtle::ConstantTimeEq;
+use sha1::Sha1;
 
 use crate::peer::keys::{AUTHENTICATION_KEY_BYTES, KEY_BYTES, Label, Master, Profile, SALT_BYTES};
 
@@ -16,6 +16,7 @@ const RTCP_INDEX: usize = 4;
 const RTCP_HEADER: usize = 8;
 
 /// RTP or RTCP of one direction.
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one")]
 pub enum Cipher {
     /// RFC 7714.
     Gcm {
@@ -32,7 +33,8 @@ pub enum Cipher {
 pub struct AesCm {
     key: Aes128,
     salt: [u8; SALT_BYTES],
-    authentication: hmac::Key,
+    /// Keyed once. With ring's, which has no SHA instructions, sealing 1,200 bytes takes 3.3 µs instead of 1.1.
+    authentication: Hmac<Sha1>,
 }
 
 impl Cipher {
@@ -51,7 +53,7 @@ impl Cipher {
                 Self::Cm(Box::new(AesCm {
                     key: Aes128::new(&key.into()),
                     salt: master.derive(salt),
-                    authentication: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret),
+                    authentication: KeyInit::new_from_slice(&secret).expect("HMAC takes keys of any length"),
                 }))
             }
         }
@@ -94,7 +96,7 @@ impl Cipher {
             }
             Self::Cm(cm) => {
                 cm.keystream(ssrc, index, &mut plain[header..]);
-                tag_room.copy_from_slice(&cm.tag(plain, rollover(index))[..SHA1_TAG]);
+                cm.write_tag(plain, &rollover(index), tag_room);
             }
         }
         Some(())
@@ -109,7 +111,7 @@ impl Cipher {
             }
             Self::Cm(cm) => {
                 let (sealed, tag) = packet.split_at_mut(packet.len() - SHA1_TAG);
-                cm.verify(sealed, rollover(index), tag)?;
+                cm.verify(sealed, &rollover(index), tag)?;
                 cm.keystream(ssrc, index, &mut sealed[header..]);
             }
         }
@@ -131,7 +133,7 @@ impl Cipher {
             Self::Cm(cm) => {
                 cm.keystream(ssrc, rtcp_index(word), &mut packet[RTCP_HEADER..plain]);
                 let (covered, tag_room) = packet.split_at_mut(plain + RTCP_INDEX);
-                tag_room.copy_from_slice(&cm.tag(covered, [])[..SHA1_TAG]);
+                cm.write_tag(covered, &[], tag_room);
             }
         }
         Some(())
@@ -150,7 +152,7 @@ impl Cipher {
             }
             Self::Cm(cm) => {
                 let (covered, tag) = packet.split_at_mut(plain + RTCP_INDEX);
-                cm.verify(covered, [], tag)?;
+                cm.verify(covered, &[], tag)?;
                 cm.keystream(ssrc, rtcp_index(word), &mut covered[RTCP_HEADER..plain]);
             }
         }
@@ -169,16 +171,19 @@ impl AesCm {
         ctr::Ctr128BE::<&Aes128>::from_core(core).apply_keystream(data);
     }
 
-    fn tag<const N: usize>(&self, covered: &[u8], rollover: [u8; N]) -> [u8; 20] {
-        let mut mac = hmac::Context::with_key(&self.authentication);
+    fn mac(&self, covered: &[u8], rollover: &[u8]) -> Hmac<Sha1> {
+        let mut mac = self.authentication.clone();
         mac.update(covered);
-        mac.update(&rollover);
-        mac.sign().as_ref().try_into().expect("a SHA-1 digest has 20 bytes")
+        mac.update(rollover);
+        mac
     }
 
-    fn verify<const N: usize>(&self, covered: &[u8], rollover: [u8; N], tag: &[u8]) -> Option<()> {
-        let expected = self.tag(covered, rollover);
-        bool::from(expected[..SHA1_TAG].ct_eq(tag)).then_some(())
+    fn write_tag(&self, covered: &[u8], rollover: &[u8], room: &mut [u8]) {
+        room.copy_from_slice(&self.mac(covered, rollover).finalize().into_bytes()[..SHA1_TAG]);
+    }
+
+    fn verify(&self, covered: &[u8], rollover: &[u8], tag: &[u8]) -> Option<()> {
+        self.mac(covered, rollover).verify_truncated_left(tag).ok()
     }
 }
 

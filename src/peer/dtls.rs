@@ -5,15 +5,15 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
-use rtc_dtls::state::State;
-use rtc_shared::TransportProtocol;
 use rtc_shared::error::Error;
 
 use crate::limits::{DTLS_SEALED_BYTES, FINAL_FLIGHT_REPEATS};
 use crate::peer::PeerEnd;
 use crate::peer::certificate::Certificate;
-use crate::peer::handshake::{Handshake, Outgoing, PEER, Step};
+use crate::peer::endpoint::{self, PEER};
+use crate::peer::handshake::{Handshake, Step};
 use crate::peer::keys::{EXPORTER_LABEL, Profile, split_exported};
+use crate::peer::outbox::Outgoing;
 use crate::peer::record::{ALERT, HANDSHAKE, Records};
 use crate::peer::srtp::Srtp;
 use crate::sdp::{DtlsRole, Fingerprint};
@@ -158,7 +158,7 @@ impl Dtls {
         };
         let srtp = Box::new(Srtp::new(profile, send, receive));
         let final_flight = if is_server { handshake.take_flight() } else { Vec::new() };
-        let endpoint = slim(now, &endpoint, handshake.certificate()).unwrap_or(endpoint);
+        let endpoint = endpoint::slim(now, &endpoint, handshake.certificate()).unwrap_or(endpoint);
         *self = Self::Established(Box::new(Established { endpoint, final_flight, repeats: 0 }));
         Some(Progress::Connected(profile, srtp))
     }
@@ -170,11 +170,7 @@ impl Established {
         let mut repeats = false;
         for record in Records(datagram) {
             match (record.epoch, record.kind) {
-                (1, ALERT) if record.bytes.len() <= DTLS_SEALED_BYTES => {
-                    if self.read_alert(now, record.bytes, out) {
-                        return Ok(true);
-                    }
-                }
+                (1, ALERT) if self.read_alert(now, record.bytes, out) => return Ok(true),
                 (1, HANDSHAKE) => repeats = true,
                 // Plaintext: anyone may have written it.
                 _ => {}
@@ -192,6 +188,9 @@ impl Established {
 
     /// What does not decrypt is ignored by the endpoint.
     fn read_alert(&mut self, now: Instant, record: &[u8], out: &mut Outgoing) -> bool {
+        if record.len() > DTLS_SEALED_BYTES {
+            return false;
+        }
         let result = self.endpoint.read(now, PEER, None, BytesMut::from(record));
         self.collect(out);
         match result {
@@ -201,20 +200,6 @@ impl Established {
     }
 
     fn collect(&mut self, out: &mut Outgoing) {
-        let transmits = std::iter::from_fn(|| self.endpoint.poll_transmit());
-        out.datagrams.extend(transmits.map(|transmit| transmit.message.to_vec()));
+        out.datagrams.extend(endpoint::transmits(&mut self.endpoint));
     }
-}
-
-/// An endpoint with nothing but the keys: no transcript, flights, certificates and configuration of its own.
-fn slim(now: Instant, endpoint: &Endpoint, certificate: &Certificate) -> Option<Endpoint> {
-    let state = endpoint.get_connection_state(PEER)?;
-    let bytes = state.marshal_binary().ok()?;
-    let mut kept = State::new(certificate.provider.clone(), state.is_client());
-    kept.unmarshal_binary(&bytes).ok()?;
-    kept.peer_certificates = Vec::new();
-    let mut slim = Endpoint::new(PEER, TransportProtocol::UDP, None);
-    // The role that `connect` implies matters to flights only, and none will be sent.
-    slim.connect(now, PEER, certificate.established.clone(), Some(kept)).ok()?;
-    Some(slim)
 }

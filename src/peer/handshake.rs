@@ -5,25 +5,24 @@
 //! and each message that does not complete a flight stops its retransmission timer for good. Resending is done here.
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use rtc_dtls::config::{ClientAuthType, ConfigBuilder, HandshakeConfig};
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
-use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
-use rtc_shared::error::Error;
 
 use crate::limits::{
     DTLS_REPEAT_INTERVAL, DTLS_RETRANSMIT_FIRST, DTLS_RETRANSMIT_LONGEST, DTLS_SEALED_BYTES, HANDSHAKE_BYTES,
-    HANDSHAKE_DATAGRAMS, HANDSHAKE_RESTARTS, HANDSHAKE_SEALED_HELD,
+    HANDSHAKE_DATAGRAMS, HANDSHAKE_MESSAGES, HANDSHAKE_RESTARTS, HANDSHAKE_SEALED_HELD, HANDSHAKE_SEALED_INTERVAL,
+    HANDSHAKE_SEALED_READS,
 };
 use crate::peer::assembly::Assembly;
-use crate::peer::certificate::{Certificate, matches};
+use crate::peer::certificate::Certificate;
 use crate::peer::client_hello::ClientHello;
+use crate::peer::endpoint::{self, PEER};
 use crate::peer::keys::Profile;
+use crate::peer::outbox::Outgoing;
 use crate::peer::record::{
     ALERT, CHANGE_CIPHER_SPEC, CLIENT_HELLO, Fragment, HANDSHAKE, HELLO_VERIFY_REQUEST, Message, Records,
     SERVER_HELLO_DONE, write_change_cipher_spec, write_message,
@@ -31,20 +30,8 @@ use crate::peer::record::{
 use crate::sdp::{DtlsRole, Fingerprint};
 use crate::sfu::drop::DropReason;
 
-/// The endpoint knows its peer by address. Ours moves about, so inside it is always this one.
-pub const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1));
-
 /// Where HelloVerifyRequest has its cookie: behind the headers of record and message, version and length.
 const COOKIE_AT: usize = 13 + 12 + 3;
-
-/// DTLS datagrams to send.
-#[derive(Default)]
-pub struct Outgoing {
-    /// In order.
-    pub datagrams: Vec<Vec<u8>>,
-    /// A flight that was not sent before, rather than one sent again.
-    pub is_new: bool,
-}
 
 /// How far a handshake is.
 pub enum Step {
@@ -70,8 +57,10 @@ pub struct Handshake {
     restarts: u8,
     /// Encrypted records, newest last, until the keys are there.
     sealed: VecDeque<Vec<u8>>,
-    /// The peer's ChangeCipherSpec was fed. It says nothing that the epoch of a record does not say.
-    changed_cipher: bool,
+    /// Since when encrypted records can be read. Then the peer's ChangeCipherSpec was fed, too: it says nothing that the
+    /// epoch of a record does not say.
+    keys_since: Option<Instant>,
+    sealed_reads: u32,
     /// Plaintext records that the endpoint was fed.
     number: u64,
     fed_bytes: usize,
@@ -97,7 +86,8 @@ impl Handshake {
             hello: Vec::new(),
             restarts: 0,
             sealed: VecDeque::new(),
-            changed_cipher: false,
+            keys_since: None,
+            sealed_reads: 0,
             number: 0,
             fed_bytes: 0,
             fed_datagrams: 0,
@@ -145,7 +135,8 @@ impl Handshake {
         }
         let profiles = [Profile::AeadAes128Gcm, Profile::AesCmSha1];
         let mut endpoint = Endpoint::new(PEER, TransportProtocol::UDP, None);
-        let connected = self.configure(&profiles).and_then(|config| endpoint.connect(now, PEER, config, None));
+        let connected = endpoint::configure(&self.certificate, &self.fingerprint, self.role, &profiles)
+            .and_then(|config| endpoint.connect(now, PEER, config, None));
         self.endpoint = Some(endpoint);
         self.collect(now, out);
         if connected.is_ok() { Step::Pending } else { Step::Failed }
@@ -181,7 +172,8 @@ impl Handshake {
             self.repeat(now, out);
             was_used = true;
         }
-        if was_used { Ok(step) } else { Err(DropReason::DtlsInvalid) }
+        let is_of_use = was_used || !matches!(step, Step::Pending);
+        if is_of_use { Ok(step) } else { Err(DropReason::DtlsInvalid) }
     }
 
     /// Sends the last flight again when it is due.
@@ -204,8 +196,7 @@ impl Handshake {
             return Step::Pending;
         };
         let resent = endpoint.handle_timeout(PEER, theirs);
-        let datagrams = std::iter::from_fn(|| endpoint.poll_transmit());
-        out.datagrams.extend(datagrams.map(|transmit| transmit.message.to_vec()));
+        out.datagrams.extend(endpoint::transmits(endpoint));
         if resent.is_ok() { Step::Pending } else { Step::Failed }
     }
 
@@ -219,6 +210,9 @@ impl Handshake {
     }
 
     fn take(&mut self, fragment: &Fragment<'_>) -> bool {
+        if fragment.sequence >= HANDSHAKE_MESSAGES {
+            return false;
+        }
         if self.role == DtlsRole::Client {
             return self.endpoint.is_some() && self.assembly.push(fragment);
         }
@@ -229,12 +223,7 @@ impl Handshake {
         if fragment.sequence == 0 && self.assembly.next() == 1 {
             return self.hello_again.push(fragment);
         }
-        let was_used = self.assembly.push(fragment);
-        if was_used && fragment.sequence >= 2 {
-            // Our flight has arrived; from here on the client's timer drives.
-            self.resend_at = None;
-        }
-        was_used
+        self.assembly.push(fragment)
     }
 
     /// The client sends the message again that we have answered.
@@ -292,19 +281,29 @@ impl Handshake {
             }
         }
         if !plain.is_empty() {
+            if self.role == DtlsRole::Server && self.assembly.next() > 2 {
+                // Our flight has arrived; from here on the client's timer drives.
+                self.resend_at = None;
+            }
             let step = self.feed(now, &plain, out)?;
             if !matches!(step, Step::Pending) {
                 return Ok(step);
             }
         }
-        if self.sealed.is_empty() || !self.has_keys() {
-            return Ok(Step::Pending);
-        }
+        if self.sealed.is_empty() || !self.has_keys() { Ok(Step::Pending) } else { self.read_sealed(now, out) }
+    }
+
+    fn read_sealed(&mut self, now: Instant, out: &mut Outgoing) -> Result<Step, DropReason> {
         let mut records = Vec::new();
-        if !std::mem::replace(&mut self.changed_cipher, true) {
+        let since = *self.keys_since.get_or_insert_with(|| {
             write_change_cipher_spec(&mut records, self.number);
-            self.number += 1;
+            now
+        });
+        let earned = now.saturating_duration_since(since).as_millis() / HANDSHAKE_SEALED_INTERVAL.as_millis();
+        if u128::from(self.sealed_reads) >= u128::from(HANDSHAKE_SEALED_READS) + earned {
+            return Err(DropReason::HandshakeBudget);
         }
+        self.sealed_reads += 1;
         records.extend(self.sealed.drain(..).flatten());
         self.feed(now, &records, out)
     }
@@ -331,35 +330,12 @@ impl Handshake {
         let Some(hello) = ClientHello::peek(&message.body) else {
             return false;
         };
-        let Ok(config) = self.configure(&[hello.profile]) else {
+        let Ok(config) = endpoint::configure(&self.certificate, &self.fingerprint, self.role, &[hello.profile]) else {
             return false;
         };
         self.hello.clone_from(&message.body);
         self.endpoint = Some(Endpoint::new(PEER, TransportProtocol::UDP, Some(config)));
         true
-    }
-
-    /// 0.6 µs, so one per session.
-    fn configure(&self, profiles: &[Profile]) -> Result<Arc<HandshakeConfig>, Error> {
-        let fingerprint = self.fingerprint.clone();
-        let profiles = profiles.iter().map(|profile| match profile {
-            Profile::AeadAes128Gcm => SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
-            Profile::AesCmSha1 => SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
-        });
-        let config = ConfigBuilder::default()
-            .with_crypto_provider(self.certificate.provider.clone())
-            .with_certificates(vec![self.certificate.chain.clone()])
-            .with_srtp_protection_profiles(profiles.collect())
-            .with_client_auth(ClientAuthType::RequireAnyClientCert)
-            // No chain to check: the fingerprint is what counts. Otherwise each build would make a key pair.
-            .with_insecure_skip_verify(true)
-            .with_verify_peer_certificate(Some(Arc::new(move |chain, _| match chain.first() {
-                Some(encoded) if matches(&fingerprint, encoded) => Ok(()),
-                _ => Err(Error::Other("the certificate has another fingerprint".to_owned())),
-            })))
-            .with_server_name("rillcast".to_owned())
-            .build(self.role == DtlsRole::Client, None)?;
-        Ok(Arc::new(config))
     }
 
     fn feed(&mut self, now: Instant, records: &[u8], out: &mut Outgoing) -> Result<Step, DropReason> {
@@ -391,8 +367,7 @@ impl Handshake {
         let Some(endpoint) = &mut self.endpoint else {
             return;
         };
-        let transmits = std::iter::from_fn(|| endpoint.poll_transmit());
-        let flight: Vec<_> = transmits.map(|transmit| transmit.message.to_vec()).collect();
+        let flight: Vec<_> = endpoint::transmits(endpoint).collect();
         if flight.is_empty() {
             return;
         }
@@ -412,23 +387,11 @@ impl Handshake {
     }
 
     fn has_keys(&self) -> bool {
-        let state = self.endpoint.as_ref().and_then(|endpoint| endpoint.get_connection_state(PEER));
-        state.and_then(|state| state.cipher_suite()).is_some_and(|suite| suite.is_initialized())
+        self.endpoint.as_ref().is_some_and(endpoint::has_keys)
     }
 
     fn finish(&mut self) -> Step {
-        let Some(endpoint) = self.endpoint.take() else {
-            return Step::Failed;
-        };
-        let Some(state) = endpoint.get_connection_state(PEER) else {
-            return Step::Failed;
-        };
-        let is_theirs = state.peer_certificates.first().is_some_and(|encoded| matches(&self.fingerprint, encoded));
-        let profile = match state.srtp_protection_profile() {
-            SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => Profile::AeadAes128Gcm,
-            SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => Profile::AesCmSha1,
-            _ => return Step::Failed,
-        };
-        if is_theirs { Step::Done(endpoint, profile) } else { Step::Failed }
+        let done = self.endpoint.take().and_then(|done| Some((endpoint::outcome(&done, &self.fingerprint)?, done)));
+        done.map_or(Step::Failed, |(profile, endpoint)| Step::Done(endpoint, profile))
     }
 }

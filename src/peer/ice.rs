@@ -94,6 +94,8 @@ mod tests {
     use crate::peer::stun::tests::check;
     use crate::sdp::Transport;
 
+    type Attributes = &'static [(u16, &'static [u8])];
+
     fn credentials(ufrag: &str, pwd: &str) -> IceCredentials {
         IceCredentials { ufrag: ufrag.into(), pwd: pwd.into() }
     }
@@ -112,10 +114,9 @@ mod tests {
         let pwd = "server-password-one";
         let plain = Check::Valid { nominated: false, restarted: false };
         let nominated = Check::Valid { nominated: true, restarted: false };
-        let controlling: (u16, &[u8]) = (0x802a, &[1; 8]);
-        let table: &[(&str, &str, &[(u16, &[u8])], Result<Check, DropReason>)] = &[
-            ("srv1:cli1", pwd, &[controlling], Ok(plain)),
-            ("srv1:cli1", pwd, &[controlling, (0x25, &[])], Ok(nominated)),
+        let table: &[(&str, &str, Attributes, Result<Check, DropReason>)] = &[
+            ("srv1:cli1", pwd, &[(0x802a, &[1; 8])], Ok(plain)),
+            ("srv1:cli1", pwd, &[(0x802a, &[1; 8]), (0x25, &[])], Ok(nominated)),
             ("srv1:cli1", pwd, &[(0x8029, &[1; 8])], Ok(Check::Refused)),
             ("srv1:cli1", pwd, &[(0x7fff, &[])], Ok(Check::Refused)),
             ("srv1:cli1", "client-password-one", &[], Err(DropReason::StunIntegrity)),

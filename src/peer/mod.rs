@@ -9,9 +9,11 @@ mod cipher;
 mod client_hello;
 pub mod demux;
 mod dtls;
+mod endpoint;
 mod handshake;
 mod ice;
 mod keys;
+mod outbox;
 pub mod path;
 mod record;
 mod replay;
@@ -20,17 +22,16 @@ mod stun;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::limits::{CONSENT_EXPIRY, HANDSHAKE_TIME, PATH_SILENCE, PEER_EVENTS, PEER_TRANSMITS};
+use crate::limits::{CONSENT_EXPIRY, HANDSHAKE_TIME, PATH_SILENCE};
 use crate::peer::certificate::Certificate;
 use crate::peer::demux::Kind;
 use crate::peer::dtls::{Dtls, Progress};
-use crate::peer::handshake::Outgoing;
 use crate::peer::ice::{Check, Ice};
 use crate::peer::keys::Profile;
+use crate::peer::outbox::{Outbox, Outgoing};
 use crate::peer::path::{Path, Paths};
 use crate::peer::srtp::Srtp;
 use crate::sdp::{DtlsRole, Fingerprint, IceCredentials};
@@ -66,7 +67,8 @@ pub enum Received {
 /// What happened to a peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PeerEvent {
-    /// An ICE check with the right password came from there: route what comes on this path to the peer.
+    /// An ICE check with the right password came from there: route what comes on this path to the peer. It is said again
+    /// at each later check, so that a route that another session took over comes back.
     PathValidated(Path),
     /// The peer no longer answers on this path.
     PathForgotten(Path),
@@ -114,8 +116,7 @@ pub struct Peer {
     last_authentic: Instant,
     /// When to look whether the consent has expired. Moves only when it is reached, so that a timer fires seldom.
     consent_check: Instant,
-    transmits: VecDeque<(Path, Vec<u8>)>,
-    events: VecDeque<PeerEvent>,
+    outbox: Outbox,
 }
 
 impl Peer {
@@ -133,8 +134,7 @@ impl Peer {
             handshake_until: now + HANDSHAKE_TIME,
             last_authentic: now,
             consent_check: now + CONSENT_EXPIRY,
-            transmits: VecDeque::new(),
-            events: VecDeque::new(),
+            outbox: Outbox::default(),
         }
     }
 
@@ -181,7 +181,7 @@ impl Peer {
     fn handle_check(&mut self, now: Instant, path: Path, data: &[u8]) -> Result<Received, DropReason> {
         let mut answer = Vec::new();
         let check = self.ice.check(&path, data, &mut answer)?;
-        self.transmit(path, answer);
+        self.outbox.transmit(path, answer);
         let Check::Valid { nominated, restarted } = check else {
             return Ok(Received::Control);
         };
@@ -189,15 +189,15 @@ impl Peer {
         // Before the new one is heard of: a check may come when the old path has been silent for long.
         let silence = self.paths.selected_heard().map(|heard| now.saturating_duration_since(heard));
         if let Some(forgotten) = self.paths.validate(path, data.len(), now) {
-            self.event(PeerEvent::PathForgotten(forgotten));
+            self.outbox.event(PeerEvent::PathForgotten(forgotten));
         }
         // At every check: another session may have taken the route in between, and gets no more than that.
-        self.event(PeerEvent::PathValidated(path));
+        self.outbox.event(PeerEvent::PathValidated(path));
         let is_lost = self.is_connected() && silence.is_some_and(|silence| silence > PATH_SILENCE);
         if self.paths.len() == 1 && silence.is_none() {
-            self.event(PeerEvent::PathSelected { path, changed: false });
+            self.outbox.event(PeerEvent::PathSelected { path, changed: false });
         } else if (nominated || restarted || is_lost) && self.paths.select(&path) {
-            self.event(PeerEvent::PathSelected { path, changed: true });
+            self.outbox.event(PeerEvent::PathSelected { path, changed: true });
         }
         let mut out = Outgoing::default();
         let progress = self.dtls.start(now, &mut out);
@@ -207,12 +207,16 @@ impl Peer {
 
     fn handle_dtls(&mut self, now: Instant, path: &Path, data: &[u8]) -> Result<Received, DropReason> {
         let mut out = Outgoing::default();
-        let progress = self.dtls.handle(now, data, &mut out)?;
+        let result = self.dtls.handle(now, data, &mut out);
+        let (progress, received) = match result {
+            Ok(progress) => (progress, Ok(Received::Control)),
+            Err(reason) => (Progress::Pending, Err(reason)),
+        };
         if matches!(progress, Progress::Connected(..)) {
             self.paths.hear(path, data.len(), now);
         }
         self.follow(now, progress, out);
-        Ok(Received::Control)
+        received
     }
 
     /// Does what a DTLS step asks for, then sends what it wants to send.
@@ -225,7 +229,7 @@ impl Peer {
                 if let Some(path) = self.flight_path {
                     self.paths.acknowledge(&path);
                 }
-                self.event(PeerEvent::Connected { gcm: profile == Profile::AeadAes128Gcm });
+                self.outbox.event(PeerEvent::Connected { gcm: profile == Profile::AeadAes128Gcm });
             }
             Progress::Over(end) => self.end(end),
         }
@@ -242,22 +246,7 @@ impl Peer {
             self.flight_path = None;
         }
         for datagram in out.datagrams {
-            self.transmit(path, datagram);
-        }
-    }
-
-    fn transmit(&mut self, path: Path, datagram: Vec<u8>) {
-        // Everything queued here is sent again when it is lost.
-        if self.transmits.len() < PEER_TRANSMITS {
-            self.transmits.push_back((path, datagram));
-        }
-    }
-
-    fn event(&mut self, event: PeerEvent) {
-        // One place is kept for the last event of all.
-        let is_last = matches!(event, PeerEvent::Closed(_));
-        if self.events.len() < PEER_EVENTS - 1 || is_last {
-            self.events.push_back(event);
+            self.outbox.transmit(path, datagram);
         }
     }
 
@@ -265,28 +254,20 @@ impl Peer {
         if !std::mem::replace(&mut self.is_over, true) {
             self.srtp = None;
             self.dtls = Dtls::Over;
-            self.event(PeerEvent::Closed(end));
+            self.outbox.event(PeerEvent::Closed(end));
         }
     }
 
     /// Replaces `out` by the next STUN or DTLS datagram and says where it goes; `None` when there is none.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<Path> {
-        let (path, datagram) = self.transmits.pop_front()?;
+        let (path, datagram) = self.outbox.poll_transmit()?;
         *out = datagram;
-        if self.transmits.is_empty() {
-            // An idle peer holds no queue.
-            self.transmits = VecDeque::new();
-        }
         Some(path)
     }
 
     /// What happened, oldest first.
     pub fn poll_event(&mut self) -> Option<PeerEvent> {
-        let event = self.events.pop_front()?;
-        if self.events.is_empty() {
-            self.events = VecDeque::new();
-        }
-        Some(event)
+        self.outbox.poll_event()
     }
 
     /// When [`Peer::handle_timeout`] wants to be called: for an idle peer once in [`CONSENT_EXPIRY`].
@@ -380,8 +361,8 @@ impl Peer {
     #[must_use]
     pub fn usage(&self) -> Usage {
         let (handshake_fed, handshake_held) = self.dtls.handshake_bytes();
-        let (rtp_ssrcs, rtcp_ssrcs) = self.srtp.as_ref().map_or((0, 0), |srtp| srtp.ssrcs());
-        Usage { paths: self.paths.len(), rtp_ssrcs, rtcp_ssrcs, handshake_fed, handshake_held }
+        let ssrcs = self.srtp.as_ref().map_or((0, 0), |srtp| srtp.ssrcs());
+        Usage { paths: self.paths.len(), rtp_ssrcs: ssrcs.0, rtcp_ssrcs: ssrcs.1, handshake_fed, handshake_held }
     }
 }
 

@@ -162,12 +162,11 @@ impl<const WORDS: usize> Windows<WORDS> {
 
     /// After [`Self::check`], and only for what is authentic.
     fn accept(&mut self, known: Option<usize>, ssrc: u32, index: u64) {
-        match known {
-            Some(at) => self.windows[at].1.accept(index),
-            None => {
-                self.windows.reserve_exact(1);
-                self.windows.push((ssrc, ReplayWindow::new(index)));
-            }
+        if let Some(at) = known {
+            self.windows[at].1.accept(index);
+        } else {
+            self.windows.reserve_exact(1);
+            self.windows.push((ssrc, ReplayWindow::new(index)));
         }
     }
 }

@@ -6,8 +6,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ring::hmac;
-use subtle::ConstantTimeEq;
+use hmac::{Hmac, Mac};
+use sha1::Sha1;
 
 const HEADER: usize = 20;
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
@@ -124,9 +124,8 @@ impl<'a> Request<'a> {
         let Some(at) = self.integrity else {
             return false;
         };
-        let tag = integrity(&self.message[..at], password);
         let claimed = &self.message[at + 4..at + 4 + INTEGRITY_BYTES];
-        tag.as_ref().ct_eq(claimed).into()
+        integrity(&self.message[..at], password).verify_slice(claimed).is_ok()
     }
 
     /// Comprehension-required attributes that this agent does not know.
@@ -194,8 +193,8 @@ impl Answer {
     }
 
     fn finish(mut self, password: &str) -> Vec<u8> {
-        let tag = integrity(&self.0, password);
-        self.attribute(MESSAGE_INTEGRITY, tag.as_ref());
+        let tag = integrity(&self.0, password).finalize().into_bytes();
+        self.attribute(MESSAGE_INTEGRITY, &tag);
         // The length that the CRC covers counts FINGERPRINT itself (RFC 8489 §14.7).
         self.set_length(8);
         let fingerprint = crc32(&self.0) ^ 0x5354_554e;
@@ -205,14 +204,13 @@ impl Answer {
 }
 
 /// HMAC-SHA1 over what stands before MESSAGE-INTEGRITY, with the length that ends behind it.
-fn integrity(before: &[u8], password: &str) -> hmac::Tag {
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes());
+fn integrity(before: &[u8], password: &str) -> Hmac<Sha1> {
     let length = u16::try_from(before.len() - HEADER + 4 + INTEGRITY_BYTES).unwrap_or_default();
-    let mut mac = hmac::Context::with_key(&key);
+    let mut mac = Hmac::<Sha1>::new_from_slice(password.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(&before[..2]);
     mac.update(&length.to_be_bytes());
     mac.update(&before[4..]);
-    mac.sign()
+    mac
 }
 
 fn xor_address(address: SocketAddr, request: &[u8], value: &mut [u8; 20]) -> usize {

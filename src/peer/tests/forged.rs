@@ -7,7 +7,7 @@ use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile::{
 };
 
 use super::harness::{Client, Network, Side, Weather, connected, events, path, report, rtp, sent, server, validate};
-use crate::limits::{DTLS_SEALED_BYTES, HANDSHAKE_REASSEMBLY_BYTES, HANDSHAKE_SEALED_HELD};
+use crate::limits::{DTLS_SEALED_BYTES, HANDSHAKE_REASSEMBLY_BYTES, HANDSHAKE_SEALED_HELD, HANDSHAKE_SEALED_READS};
 use crate::peer::record::{Message, write_message};
 use crate::peer::{Peer, PeerEvent, Received};
 use crate::sfu::drop::DropReason;
@@ -33,7 +33,9 @@ fn half_way(flights: usize) -> (Instant, Peer, Client) {
         for datagram in std::iter::from_fn(|| client.transmit()).collect::<Vec<_>>() {
             server.receive(now, datagram);
         }
-        sent(&mut server).into_iter().for_each(|(_, datagram)| client.receive(now, datagram));
+        for (_, datagram) in sent(&mut server) {
+            client.receive(now, datagram);
+        }
     }
     assert!(!server.is_connected());
     (now, server, client)
@@ -62,6 +64,25 @@ fn records_of_the_next_epoch_before_the_handshake_ends() {
         assert!(sent(&mut server).is_empty());
         completes(now, &mut server, &mut client);
     }
+}
+
+#[test]
+fn records_of_the_next_epoch_when_the_keys_are_there() {
+    let (now, mut server, mut client) = half_way(2);
+    let last: Vec<_> = std::iter::from_fn(|| client.transmit()).collect();
+    // All but the Finished, which is the last record and has 61 bytes.
+    let mut flight = last.concat();
+    flight.truncate(flight.len() - 61);
+    server.receive(now, flight);
+    let (before, mut refused) = (server.usage(), 0);
+    for number in 0..100_000 {
+        let received = server.handle_datagram(now, path(1), &mut record(22, 1, number, &[0x42; 48]));
+        refused += usize::from(received == Received::Dropped(DropReason::HandshakeBudget));
+    }
+    assert_eq!(refused, 100_000 - HANDSHAKE_SEALED_READS as usize);
+    let usage = server.usage();
+    assert!(usage.handshake_fed <= before.handshake_fed + 64 * 64 && usage.handshake_held <= HELD);
+    completes(now, &mut server, &mut client);
 }
 
 #[test]

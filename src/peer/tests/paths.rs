@@ -114,7 +114,9 @@ fn a_path_nominated_in_the_midst_of_the_handshake_proves_nothing() {
         for datagram in std::iter::from_fn(|| client.transmit()).collect::<Vec<_>>() {
             server.receive(now, datagram);
         }
-        sent(server).into_iter().for_each(|(_, datagram)| client.receive(now, datagram));
+        for (_, datagram) in sent(server) {
+            client.receive(now, datagram);
+        }
     };
     exchange(&mut server);
     exchange(&mut server);
