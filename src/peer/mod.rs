@@ -203,7 +203,10 @@ impl Peer {
         self.outbox.event(PeerEvent::PathValidated(path));
         let is_lost = self.is_connected() && silence.is_some_and(|silence| silence > PATH_SILENCE);
         if self.paths.len() == 1 && silence.is_none() {
-            self.outbox.event(PeerEvent::PathSelected { path, changed: false });
+            self.outbox.event(PeerEvent::PathSelected { path, changed: self.is_connected() });
+            if self.is_connected() {
+                self.begin_challenge(now, path);
+            }
         } else if nominated || restarted || is_lost {
             self.choose(now, path);
         }

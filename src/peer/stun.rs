@@ -304,6 +304,24 @@ pub(super) mod tests {
     use rtc_stun::textattrs::TextAttribute;
     use rtc_stun::xoraddr::XorMappedAddress;
 
+    /// A full agent's answer to a request of ours, by the family's codec; the request is checked on the way.
+    pub fn answer(request: &[u8], username: &str, password: &str) -> Vec<u8> {
+        let provider = default_provider().unwrap();
+        let mut message = Message::new();
+        message.unmarshal_binary(request).unwrap();
+        MessageIntegrity::check(&mut message, password.as_bytes(), provider.crypto()).unwrap();
+        FINGERPRINT_SETTER.check(&message).unwrap();
+        assert_eq!(message.get(ATTR_USERNAME).unwrap(), username.as_bytes());
+        let mut response = Message::new();
+        response.transaction_id = message.transaction_id;
+        response.set_type(rtc_stun::message::BINDING_SUCCESS);
+        response.write_header();
+        let key = MessageIntegrity::new_short_term_integrity_with_provider(password.to_owned(), provider.crypto());
+        key.add_to(&mut response).unwrap();
+        FINGERPRINT_SETTER.add_to(&mut response).unwrap();
+        response.raw
+    }
+
     /// A check as the family's codec writes it.
     pub fn check(username: &str, password: &str, attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let provider = default_provider().unwrap();

@@ -16,7 +16,7 @@ use rtc_srtp::protection_profile::ProtectionProfile;
 
 use crate::peer::certificate::Certificate;
 use crate::peer::path::Path;
-use crate::peer::stun::tests::check;
+use crate::peer::stun::tests::{answer, check};
 use crate::peer::{Peer, PeerConfig, PeerEvent, Received};
 use crate::sdp::{DtlsRole, Fingerprint, IceCredentials, Transport};
 
@@ -66,6 +66,20 @@ pub fn sent(peer: &mut Peer) -> Vec<(Path, Vec<u8>)> {
 pub fn validate(peer: &mut Peer, now: Instant, path: Path) {
     assert_eq!(peer.handle_datagram(now, path, &mut good_check(&[USE_CANDIDATE])), Received::Control);
     assert_eq!(sent(peer).iter().filter(|(_, bytes)| bytes[..2] == [1, 1]).count(), 1, "one success response");
+}
+
+/// The client of this name answers the request that the peer has just sent to the path.
+pub fn prove(peer: &mut Peer, now: Instant, path: Path, (ours, theirs): (&str, &str)) {
+    let requests = sent(peer).into_iter().filter(|(to, bytes)| *to == path && bytes[..2] == [0, 1]);
+    let (_, request) = requests.last().expect("the peer asks whether the path is real");
+    let mut answered = answer(&request, &format!("{theirs}:{ours}"), &credentials(theirs).pwd);
+    let mut elsewhere = answered.clone();
+    let other = super::harness::path(path.remote.port() + 1_000);
+    assert!(
+        matches!(peer.handle_datagram(now, other, &mut elsewhere), Received::Dropped(_)),
+        "it proves one path only"
+    );
+    assert_eq!(peer.handle_datagram(now, path, &mut answered), Received::Control);
 }
 
 /// One end of a simulated connection.

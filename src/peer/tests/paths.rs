@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm as GCM;
 
-use super::harness::{USE_CANDIDATE, connected, credentials, events, good_check, path, rtp, sent, server, validate};
+use super::harness::{
+    USE_CANDIDATE, connected, credentials, events, good_check, path, prove, rtp, sent, server, validate,
+};
 use crate::limits::{PATH_SILENCE, PATHS_PER_PEER, PEER_EVENTS, PEER_TRANSMITS};
 use crate::peer::stun::tests::check;
 use crate::peer::{PeerEvent, Received};
@@ -91,7 +93,14 @@ fn a_new_address_has_three_times_what_it_sent_until_it_acknowledges() {
     assert!(server.may_send(1 << 40), "the handshake went there and came back");
     let check = good_check(&[USE_CANDIDATE]);
     validate(&mut server, now, path(2));
-    assert_eq!(server.path(), Some(path(2)));
+    assert_eq!(server.path(), Some(path(1)), "media stays where it is while the new address is asked");
+    let mut requests = 1;
+    for after in [100, 300, 600].map(Duration::from_millis) {
+        assert_eq!(server.next_timeout(), Some(now + after));
+        server.handle_timeout(now + after);
+        requests += sent(&mut server).len();
+    }
+    assert_eq!((requests, server.path()), (3, Some(path(2))), "who does not answer is moved all the same");
     assert!(server.may_send(3 * check.len() - 1) && server.may_send(1) && !server.may_send(1));
     let mut packet = client.contexts().0.encrypt_rtp(&rtp(1, 1)).unwrap().to_vec();
     server.handle_datagram(now, path(2), &mut packet);
@@ -101,6 +110,38 @@ fn a_new_address_has_three_times_what_it_sent_until_it_acknowledges() {
     // Back to where the handshake was: nothing to prove.
     validate(&mut server, now, path(1));
     assert!(server.may_send(1 << 40));
+}
+
+#[test]
+fn a_new_address_that_answers_gets_everything_at_once() {
+    let (now, mut server, _) = connected(&[GCM]);
+    events(&mut server);
+    let mut check = good_check(&[USE_CANDIDATE]);
+    server.handle_datagram(now, path(2), &mut check);
+    prove(&mut server, now, path(2), ("server", "client"));
+    let selected = PeerEvent::PathSelected { path: path(2), changed: true };
+    assert_eq!(events(&mut server), [PeerEvent::PathValidated(path(2)), selected]);
+    assert!(server.may_send(1 << 40));
+    let mut forged = check;
+    (forged[0], forged[1]) = (1, 1);
+    assert!(matches!(server.handle_datagram(now, path(2), &mut forged), Received::Dropped(_)), "nobody was asked");
+}
+
+#[test]
+fn a_path_that_closes_gives_way_to_the_one_heard_last() {
+    let (now, mut server, _) = connected(&[GCM]);
+    server.handle_datagram(now, path(2), &mut good_check(&[]));
+    events(&mut server);
+    server.handle_path_closed(&path(1));
+    let selected = PeerEvent::PathSelected { path: path(2), changed: true };
+    assert_eq!(events(&mut server), [PeerEvent::PathForgotten(path(1)), selected]);
+    server.handle_path_closed(&path(2));
+    assert_eq!((server.path(), events(&mut server)), (None, vec![PeerEvent::PathForgotten(path(2))]));
+    sent(&mut server);
+    server.handle_datagram(now, path(3), &mut good_check(&[USE_CANDIDATE]));
+    assert_eq!((server.path(), server.may_send(10_000)), (Some(path(3)), false));
+    prove(&mut server, now, path(3), ("server", "client"));
+    assert!(server.may_send(10_000));
 }
 
 #[test]
@@ -134,6 +175,9 @@ fn a_silent_path_gives_way_to_a_check_without_nomination() {
     server.handle_datagram(now, path(1), &mut good_check(&[]));
     for (after, expected) in [(Duration::ZERO, 1), (PATH_SILENCE, 1), (PATH_SILENCE + Duration::from_millis(1), 2)] {
         server.handle_datagram(now + after, path(2), &mut good_check(&[]));
+        if expected == 2 {
+            prove(&mut server, now + after, path(2), ("server", "client"));
+        }
         assert_eq!(server.path(), Some(path(expected)), "{after:?}");
     }
 }
@@ -147,6 +191,7 @@ fn an_ice_restart_keeps_the_session() {
     events(&mut server);
     let new = check("server2:client2", &credentials("server2").pwd, &[]);
     assert_eq!(server.handle_datagram(now, path(2), &mut new.clone()), Received::Control);
+    prove(&mut server, now, path(2), ("server2", "client2"));
     let selected = PeerEvent::PathSelected { path: path(2), changed: true };
     assert_eq!(events(&mut server), [PeerEvent::PathValidated(path(2)), selected]);
     let old = server.handle_datagram(now, path(1), &mut good_check(&[USE_CANDIDATE]));
