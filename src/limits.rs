@@ -80,7 +80,8 @@ pub const COMMANDS_PER_TURN: usize = 64;
 pub const BATCHES_PER_TURN: usize = 8;
 /// Timers served in one turn.
 pub const TIMERS_PER_TURN: usize = 1024;
-/// Least time to a timer: the kernel's sleep counts milliseconds, and an owner that is due again at once keeps no core busy.
+/// Least time to a timer: the kernel's sleep counts milliseconds, and an owner that is due again at once keeps no core
+/// busy.
 pub const TIMER_RESOLUTION: Duration = Duration::from_millis(1);
 /// Datagrams, and events, taken from one peer at a time: a DTLS flight is a dozen.
 pub const PEER_DRAIN_STEPS: usize = 64;

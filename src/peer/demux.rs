@@ -15,6 +15,9 @@ pub struct Demux {
     owned: HashMap<PeerKey, Owned>,
 }
 
+/// The present one, and the one before the last restart.
+const UFRAGS_PER_PEER: usize = 2;
+
 /// What leads to one peer.
 #[derive(Default)]
 struct Owned {
@@ -62,10 +65,15 @@ impl Demux {
         }
     }
 
-    /// Checks for this local ufrag go to the peer.
+    /// Checks for this local ufrag go to the peer. After an ICE restart the one before still does; older ones are forgotten, so
+    /// that a client that restarts for ever takes no more room than another.
     pub fn add_ufrag(&mut self, ufrag: &str, peer: PeerKey) {
+        let owned = &mut self.owned.entry(peer).or_default().ufrags;
+        if owned.len() == UFRAGS_PER_PEER {
+            self.ufrags.remove(&owned.remove(0));
+        }
+        owned.push(ufrag.to_owned());
         self.ufrags.insert(ufrag.to_owned(), peer);
-        self.owned.entry(peer).or_default().ufrags.push(ufrag.to_owned());
     }
 
     /// What comes on this path goes to the peer.
@@ -165,6 +173,18 @@ mod tests {
         assert!(demux.route(&path(5), &[0x80]).is_ok(), "it is not the path of that peer");
         demux.remove_peer(key(1));
         assert!(demux.route(&path(5), &[0x80]).is_err() && demux.route(&path(5), &stun("one:x")).is_err());
+    }
+
+    #[test]
+    fn restarts_take_no_room() {
+        let mut demux = Demux::default();
+        for restart in 0..100 {
+            demux.add_ufrag(&format!("ufrag{restart}"), key(1));
+        }
+        assert_eq!(demux.ufrags.len(), UFRAGS_PER_PEER);
+        assert!(
+            demux.route(&path(1), &stun("ufrag98:x")).is_ok() && demux.route(&path(1), &stun("ufrag97:x")).is_err()
+        );
     }
 
     #[test]

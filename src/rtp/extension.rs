@@ -13,14 +13,11 @@ pub enum Extension {
     TransportCc,
     /// `urn:ietf:params:rtp-hdrext:ssrc-audio-level` (RFC 6464)
     AudioLevel,
-    /// `http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time`
-    AbsCaptureTime,
 }
 
 impl Extension {
     /// All of them, in the order of the declaration.
-    pub const ALL: [Self; 6] =
-        [Self::Mid, Self::Rid, Self::RepairedRid, Self::TransportCc, Self::AudioLevel, Self::AbsCaptureTime];
+    pub const ALL: [Self; 5] = [Self::Mid, Self::Rid, Self::RepairedRid, Self::TransportCc, Self::AudioLevel];
 
     /// The URI of `a=extmap`.
     #[must_use]
@@ -31,7 +28,6 @@ impl Extension {
             Self::RepairedRid => "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
             Self::TransportCc => "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
             Self::AudioLevel => "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
-            Self::AbsCaptureTime => "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
         }
     }
 

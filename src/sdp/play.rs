@@ -117,9 +117,7 @@ impl<'a> Agreed<'a> {
 
 /// The extensions that are passed on, under numbers that fit a one-byte header (RFC 8285 §4.2).
 fn is_forwarded(offered: OfferedExtension) -> bool {
-    matches!(offered.extension, Extension::AudioLevel | Extension::AbsCaptureTime)
-        && offered.id < 15
-        && offered.direction.is_none_or(Direction::receives)
+    offered.extension == Extension::AudioLevel && offered.id < 15 && offered.direction.is_none_or(Direction::receives)
 }
 
 #[cfg(test)]

@@ -136,8 +136,11 @@ impl Worker {
             self.handle_datagram(now, path(Transport::Tcp, route), &mut scratch[..len]);
         }
         self.scratch = scratch;
-        while let Some((route, peer)) = self.ports.tcp_mut().poll_closed() {
-            self.demux.remove_path(&path(Transport::Tcp, route), peer);
+        while let Some((route, key)) = self.ports.tcp_mut().poll_closed() {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.peer.handle_path_closed(&path(Transport::Tcp, route));
+                self.drain(now, key);
+            }
         }
         let deadline = self.ports.tcp_mut().next_timeout();
         self.arm(now, TimerKey::Tcp, deadline);

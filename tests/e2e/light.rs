@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use ring::digest;
-use rtc_dtls::config::{ClientAuthType, ConfigBuilder};
+use rtc_dtls::config::{ClientAuthType, ConfigBuilder, HandshakeConfig};
 use rtc_dtls::crypto::Certificate;
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
@@ -29,6 +29,13 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub enum Role {
     Publish,
     Play,
+}
+
+/// `Passive`: the server has to open the handshake, as for FFmpeg.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Setup {
+    Actpass,
+    Passive,
 }
 
 pub const VIDEO_SSRC: u32 = 0x1234_5678;
@@ -69,18 +76,32 @@ fn identity() -> &'static (Certificate, String) {
     })
 }
 
-pub fn offer(role: Role, ufrag: &str, pwd: &str) -> String {
+pub fn offer(role: Role, setup: Setup, ufrag: &str, pwd: &str) -> String {
+    let setup = match setup {
+        Setup::Actpass => "actpass",
+        Setup::Passive => "passive",
+    };
     let (direction, ssrc) = match role {
         Role::Publish => ("sendonly", format!("a=ssrc:{VIDEO_SSRC} cname:light\r\n")),
         Role::Play => ("recvonly", String::new()),
     };
     format!(
         "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
-         a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\na=fingerprint:sha-256 {}\r\na=setup:actpass\r\n\
+         a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\na=fingerprint:sha-256 {}\r\na=setup:{setup}\r\n\
          m=video 9 UDP/TLS/RTP/SAVPF {VIDEO_PT}\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=rtcp-mux\r\na={direction}\r\n\
          a=rtpmap:{VIDEO_PT} VP8/90000\r\na=rtcp-fb:{VIDEO_PT} nack\r\na=rtcp-fb:{VIDEO_PT} nack pli\r\n{ssrc}",
         identity().1
     )
+}
+
+fn handshake(client: bool) -> Arc<HandshakeConfig> {
+    let config = ConfigBuilder::default()
+        .with_crypto_provider(rtc_dtls::crypto_provider::default_provider().unwrap())
+        .with_certificates(vec![identity().0.clone()])
+        .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
+        .with_client_auth(ClientAuthType::RequireAnyClientCert)
+        .with_insecure_skip_verify(true);
+    Arc::new(config.build(client, None).unwrap())
 }
 
 pub struct Light {
@@ -96,17 +117,22 @@ pub struct Light {
     endpoint: Endpoint,
     keys: Option<(Context, Context)>,
     closed: bool,
+    setup: Setup,
 }
 
 impl Light {
     /// Posts an offer; the status where it is not 201.
     pub fn post(base: &str, role: Role, room: &str) -> Result<Self, Reply> {
+        Self::post_with(base, role, Setup::Actpass, room)
+    }
+
+    pub fn post_with(base: &str, role: Role, setup: Setup, room: &str) -> Result<Self, Reply> {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let ufrag = format!("lght{:04}", COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
         let pwd = "0123456789abcdefghijklmn".to_owned();
         let path = if role == Role::Publish { "whip" } else { "whep" };
         let headers = [("content-type", "application/sdp")];
-        let reply = request("POST", &format!("{base}/{path}/{room}"), &headers, &offer(role, &ufrag, &pwd));
+        let reply = request("POST", &format!("{base}/{path}/{room}"), &headers, &offer(role, setup, &ufrag, &pwd));
         if reply.status != 201 {
             return Err(reply);
         }
@@ -130,6 +156,7 @@ impl Light {
             endpoint: Endpoint::new(PEER.parse().unwrap(), rtc_shared::TransportProtocol::UDP, None),
             keys: None,
             closed: false,
+            setup,
         })
     }
 
@@ -142,17 +169,13 @@ impl Light {
 
     /// ICE, then DTLS, as fast as it goes.
     pub fn establish(&mut self) {
+        if self.setup == Setup::Passive {
+            self.endpoint.set_server_config(Some(handshake(false)));
+        }
         assert!(self.check(), "the server answers checks");
-        let provider = rtc_dtls::crypto_provider::default_provider().unwrap();
-        let config = ConfigBuilder::default()
-            .with_crypto_provider(provider)
-            .with_certificates(vec![identity().0.clone()])
-            .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
-            .with_client_auth(ClientAuthType::RequireAnyClientCert)
-            .with_insecure_skip_verify(true)
-            .build(true, None)
-            .unwrap();
-        self.endpoint.connect(Instant::now(), PEER.parse().unwrap(), Arc::new(config), None).unwrap();
+        if self.setup == Setup::Actpass {
+            self.endpoint.connect(Instant::now(), PEER.parse().unwrap(), handshake(true), None).unwrap();
+        }
         self.flush();
         let deadline = Instant::now() + DEADLINE;
         while self.keys.is_none() {
@@ -173,6 +196,7 @@ impl Light {
                 if message.unmarshal_binary(&buffer[..length]).is_ok() && message.typ == BINDING_SUCCESS {
                     return true;
                 }
+                self.handle(&buffer[..length]);
             }
         }
         false
@@ -259,7 +283,7 @@ impl Light {
         let mut config = Config { profile: ProtectionProfile::AeadAes128Gcm, ..Config::default() };
         let length = config.keying_material_len();
         let material = state.export_keying_material(LABEL_EXTRACTOR_DTLS_SRTP, &[], length).unwrap();
-        config.set_session_keys_from_keying_material(material.as_ref(), true).unwrap();
+        config.set_session_keys_from_keying_material(material.as_ref(), self.setup == Setup::Actpass).unwrap();
         let provider = rtc_dtls::crypto_provider::default_provider().unwrap();
         let context =
             |key: &[u8], salt: &[u8]| Context::new(key, salt, config.profile, None, None, provider.crypto()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::light::{Frames, Incoming, Light, Role, read, request};
+use crate::light::{Frames, Incoming, Light, Role, Setup, read, request};
 use crate::server::Server;
 
 const SOON: Duration = Duration::from_secs(2);
@@ -48,6 +48,23 @@ fn media_passes_and_every_goodbye_frees_everything_at_once() {
         }
         server.wait_rooms(goodbye, SOON, |rooms| rooms.as_array().unwrap().is_empty());
     }
+}
+
+/// FFmpeg's role: its offer says `setup:passive`, so the server is the DTLS client.
+#[test]
+fn a_passive_offerer_publishes_and_plays() {
+    let server = Server::start();
+    let connect = |role| {
+        let mut light = Light::post_with(&server.base, role, Setup::Passive, "passive")
+            .unwrap_or_else(|reply| panic!("{}", reply.body));
+        light.establish();
+        light
+    };
+    let mut publisher = connect(Role::Publish);
+    let mut frames = Frames::new(4);
+    publisher.send_frame(&mut frames, true);
+    let mut subscriber = connect(Role::Play);
+    pass(&mut publisher, &mut frames, &mut subscriber, 4);
 }
 
 #[test]

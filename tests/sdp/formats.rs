@@ -14,7 +14,6 @@ const PUBLISHED: [&str; 6] = [
     "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
     TRANSPORT_CC,
     "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
-    "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
 ];
 const PLAYED: [&str; 2] = [PUBLISHED[4], PUBLISHED[5]];
 const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
