@@ -2,17 +2,22 @@
 //!
 //! The `webrtc` crate lets go of its driver when a connection is dropped: the driver would go on sending. Ending the
 //! tasks closes the sockets without a word to the other side, which is what [`super::Publisher::abort`] is for.
+//!
+//! Its sockets are [`Patient`] until the connection is up.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinHandle as Task};
 use webrtc::runtime::{
-    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, TokioRuntime,
+    Transmit,
 };
 
 type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -21,9 +26,15 @@ type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Debug, Default)]
 pub(super) struct MortalRuntime {
     tasks: Mutex<Vec<AbortHandle>>,
+    up: Arc<AtomicBool>,
 }
 
 impl MortalRuntime {
+    /// To be set when media can be decrypted.
+    pub(super) fn up(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.up)
+    }
+
     /// Ends every task that was started; their sockets close with them.
     pub(super) fn end(&self) {
         for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
@@ -56,7 +67,8 @@ impl Runtime for MortalRuntime {
     }
 
     fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        TokioRuntime.wrap_udp_socket(socket)
+        let inner = TokioRuntime.wrap_udp_socket(socket)?;
+        Ok(Arc::new(Patient { inner, up: self.up(), rest: AtomicBool::new(false) }))
     }
 
     fn wrap_tcp_listener(&self, listener: TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -81,5 +93,50 @@ impl Runtime for MortalRuntime {
 
     fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
         TokioRuntime.block_on(future);
+    }
+}
+
+/// A socket that hands out one datagram at a time until the connection is up.
+///
+/// The crate's driver reads what is there in one go, and sets the keys for media only afterwards: of a server that sends
+/// at once, everything that came with the end of the DTLS handshake would be lost, the first key frame above all. After
+/// each datagram this socket says once that there is nothing, so that the driver looks to its keys in between.
+#[derive(Debug)]
+struct Patient {
+    inner: Arc<dyn AsyncUdpSocket>,
+    up: Arc<AtomicBool>,
+    rest: AtomicBool,
+}
+
+impl AsyncUdpSocket for Patient {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    fn poll_send(&self, context: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        self.inner.poll_send(context, transmit)
+    }
+
+    fn poll_recv(
+        &self,
+        context: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        if self.rest.swap(false, Ordering::Relaxed) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let result = self.inner.poll_recv(context, buffers, meta);
+        self.rest.store(result.is_ready() && !self.up.load(Ordering::Relaxed), Ordering::Relaxed);
+        result
+    }
+
+    fn max_gso_segments(&self) -> usize {
+        self.inner.max_gso_segments()
+    }
+
+    fn max_gro_segments(&self) -> usize {
+        self.inner.max_gro_segments()
     }
 }
