@@ -1,27 +1,30 @@
-//! An ICE-lite responder (RFC 8445 §2.5): answers checks, learns the client's addresses from them, and follows its nomination. Nothing changes
-//! before a check's MESSAGE-INTEGRITY has been verified.
+//! An ICE-lite responder (RFC 8445 §2.5): answers checks, learns the client's addresses from them, and follows its
+//! nomination. Nothing changes before a check's MESSAGE-INTEGRITY has been verified.
 
 use std::time::{Duration, Instant};
 
 use rtc_dtls::crypto_provider::{RTCCrypto, default_provider};
 use rtc_stun::attributes::{
-    ATTR_FINGERPRINT, ATTR_ICE_CONTROLLED, ATTR_MESSAGE_INTEGRITY, ATTR_USE_CANDIDATE, ATTR_USERNAME, AttrType,
-    Attributes,
+    ATTR_FINGERPRINT, ATTR_ICE_CONTROLLED, ATTR_MESSAGE_INTEGRITY, ATTR_PRIORITY, ATTR_USE_CANDIDATE, ATTR_USERNAME,
+    AttrType, Attributes,
 };
 use rtc_stun::error_code::{CODE_ROLE_CONFLICT, CODE_UNKNOWN_ATTRIBUTE, ErrorCode};
 use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::integrity::MessageIntegrity;
-use rtc_stun::message::{BINDING_ERROR, BINDING_REQUEST, BINDING_SUCCESS, Message, MessageType, Setter as _};
+use rtc_stun::message::{
+    BINDING_ERROR, BINDING_REQUEST, BINDING_SUCCESS, Message, MessageType, Setter as _, TransactionId,
+};
 use rtc_stun::uattrs::UnknownAttributes;
 use rtc_stun::xoraddr::XorMappedAddress;
 
 use crate::limits;
+use crate::peer::challenge::Transaction;
 use crate::peer::path::Path;
 use crate::sdp::IceCredentials;
 use crate::sfu::drop::DropReason;
 
-/// A selected path that has been silent for so long gives way to another one that is checked, even without a nomination: the
-/// client's address has changed behind its back.
+/// A selected path that has been silent for so long gives way to another one that is checked, even without a
+/// nomination: the client's address has changed behind its back.
 const STALE_PATH: Duration = Duration::from_millis(2_500);
 /// Bytes of a MESSAGE-INTEGRITY value (RFC 8489 §14.5).
 const INTEGRITY: usize = 20;
@@ -101,6 +104,43 @@ impl Responder {
         self.paths.len() != before
     }
 
+    /// A request of our own, for [`crate::peer::challenge`]: a full agent answers it on whatever path it comes.
+    ///
+    /// # Errors
+    /// Where the codec refuses.
+    pub fn request(&self, transaction: Transaction) -> Result<Vec<u8>, DropReason> {
+        let crypto = default_provider().map_err(|_| DropReason::StunIntegrity)?;
+        let Generation { local, remote } = &self.current;
+        let mut message = Message::new();
+        message.transaction_id = TransactionId(transaction);
+        message.set_type(BINDING_REQUEST);
+        message.write_header();
+        let username = format!("{}:{}", remote.ufrag, local.ufrag);
+        // The priority of a peer-reflexive candidate; a lite agent is always controlled, so its tie-breaker never
+        // decides.
+        message.add(ATTR_USERNAME, username.as_bytes());
+        message.add(ATTR_PRIORITY, &0x6e00_01ff_u32.to_be_bytes());
+        message.add(ATTR_ICE_CONTROLLED, &0_u64.to_be_bytes());
+        MessageIntegrity::new_short_term_integrity_with_provider(remote.pwd.clone(), crypto.crypto())
+            .add_to(&mut message)
+            .and_then(|()| FINGERPRINT.add_to(&mut message))
+            .map_err(|_| DropReason::StunMalformed)?;
+        Ok(message.raw)
+    }
+
+    /// True for the success response to a request of ours, sealed with the client's password.
+    #[must_use]
+    pub fn is_answer(&self, data: &[u8], transaction: Transaction) -> bool {
+        let Ok(crypto) = default_provider() else { return false };
+        let mut message = Message::new();
+        let parsed = message.unmarshal_binary(data).is_ok() && data.len() == 20 + message.length as usize;
+        parsed
+            && message.typ == BINDING_SUCCESS
+            && message.transaction_id == TransactionId(transaction)
+            && message.get(ATTR_MESSAGE_INTEGRITY).is_ok_and(|value| value.len() == INTEGRITY)
+            && MessageIntegrity::check(&mut message, self.current.remote.pwd.as_bytes(), crypto.crypto()).is_ok()
+    }
+
     /// Answers one message into `reply`.
     ///
     /// # Errors
@@ -134,8 +174,7 @@ impl Responder {
     fn authenticate(&self, message: &mut Message, crypto: &dyn RTCCrypto) -> Result<bool, DropReason> {
         let username = message.get(ATTR_USERNAME).map_err(|_| DropReason::StunMalformed)?;
         let names = |generation: &Generation| {
-            let expected =
-                [&generation.local.ufrag, ":", &generation.remote.ufrag].map(|part| part.as_bytes()).concat();
+            let expected = [&generation.local.ufrag, ":", &generation.remote.ufrag].map(str::as_bytes).concat();
             expected == username
         };
         let current = names(&self.current);
@@ -196,8 +235,8 @@ fn has(message: &Message, attribute: AttrType) -> bool {
     message.attributes.0.iter().any(|found| found.typ == attribute)
 }
 
-/// Why an authentic check is answered with an error: a role conflict (a lite agent stays controlled, RFC 8445 §6.1.1) or
-/// attributes that must be understood and are not (RFC 8489 §6.3.1).
+/// Why an authentic check is answered with an error: a role conflict (a lite agent stays controlled, RFC 8445
+/// §6.1.1) or attributes that must be understood and are not (RFC 8489 §6.3.1).
 fn objection(message: &Message) -> Option<(ErrorCode, Vec<AttrType>)> {
     // USERNAME, MESSAGE-INTEGRITY, PRIORITY, USE-CANDIDATE; above 0x8000 understanding is optional.
     const KNOWN: [u16; 4] = [0x0006, 0x0008, 0x0024, 0x0025];

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { REPOSITORY, decoded, play, publish, rightPicture, scenario, snapshot, summary, until, watch } from './harness.mjs';
+import { REPOSITORY, assertGcm, assertKeepsUp, decoded, play, publish, rightPicture, scenario, snapshot, summary, until, watch } from './harness.mjs';
 import { COLOUR_TOLERANCE } from './pages/timecode.js';
 
 for (const codec of ['VP8', 'H264', 'VP9', 'AV1']) {
@@ -11,14 +11,17 @@ for (const codec of ['VP8', 'H264', 'VP9', 'AV1']) {
     const publisher = await publish(rig, server.whip('codec'), { codec });
     const player = await play(rig, server.whep('codec'));
     await decoded(player, 60);
-    const picture = await rightPicture(player, { tolerance: COLOUR_TOLERANCE });
-    const seen = await watch(player, 3000);
-    const { video, audio, transport } = seen.after;
+    // Chromium sends a smaller picture while it does not trust the bandwidth yet; the feedback must take it to the full one.
+    const picture = await until('the picture at its full size', async () => {
+      const now = await rightPicture(player, { tolerance: COLOUR_TOLERANCE });
+      return now.width === 640 && now.height === 360 && now;
+    }, { timeout: 20_000, every: 200 });
+    const seen = await watch(player, 3000, publisher);
+    const { video, audio } = seen.after;
 
     assert.equal(video.codec, `video/${codec}`);
     assert.equal(audio.codec, 'audio/opus');
-    assert.deepEqual([picture.width, picture.height], [640, 360]);
-    assert.ok(seen.rate > 24, `${seen.rate.toFixed(1)} frames/s decoded`);
+    assertKeepsUp(seen);
     assert.ok(seen.read > 0.9 * seen.presented, `time code read in ${seen.read} of ${seen.presented} frames`);
     assert.ok(seen.pause < 500, `the picture stood for ${seen.pause.toFixed(0)} ms`);
     assert.equal(video.packetsLost, 0, 'nothing is lost on loopback');
@@ -26,16 +29,16 @@ for (const codec of ['VP8', 'H264', 'VP9', 'AV1']) {
     soundIsThere(seen);
 
     // Both ends offer GCM; the server chooses it though Chromium puts AES-CM first.
-    assert.equal(transport.dtlsState, 'connected');
-    assert.equal(transport.srtpCipher, 'AEAD_AES_128_GCM');
+    assertGcm(seen.after);
     const sent = await snapshot(publisher);
-    assert.equal(sent.transport.srtpCipher, 'AEAD_AES_128_GCM');
+    assertGcm(sent);
 
     const { times } = seen.after;
     rig.figure(`${codec} glass-to-glass latency ms`, summary(seen.latencies));
     rig.figure(`${codec} frames/s`, seen.rate.toFixed(1));
     rig.figure(`${codec} POST to connected / to first frame ms`, `${(times.connected - times.post).toFixed(0)} / ${(times.firstFrame - times.post).toFixed(0)}`);
     rig.figure(`${codec} largest colour difference`, picture.worst);
+    rig.figure(`${codec} publisher's bandwidth estimate kbit/s`, Math.round(sent.estimate / 1000));
     rig.figure(`${codec} key frames sent, asked for by PLI`, `${sent.layers[0].keyFramesEncoded}, ${sent.layers[0].pliCount}`);
     assert.ok(percentileBelow(seen.latencies, 0.95, 400), `latency ${summary(seen.latencies)}`);
 
@@ -59,16 +62,16 @@ scenario('a simulcast publisher: the player gets one layer, continuously', {}, a
   await decoded(player, 60);
   // What the layer is may settle in the first seconds; then it must stay.
   const settled = await until('a layer at its full rate', async () => {
-    const seen = await watch(player, 1000);
-    return seen.sizes.length === 1 && seen.rate > 20 && seen.after.video;
+    const seen = await watch(player, 1000, publisher);
+    return seen.sizes.length === 1 && seen.share > 0.9 && seen.after.video;
   }, { timeout: 10_000 });
-  const seen = await watch(player, 4000);
+  const seen = await watch(player, 4000, publisher);
   rig.figure('layer received', seen.sizes.join(', '));
   rig.figure('simulcast glass-to-glass latency ms', summary(seen.latencies));
   rig.figure('simulcast frames/s', seen.rate.toFixed(1));
   assert.equal(seen.sizes.length, 1, `one size, saw ${seen.sizes}`);
   assert.ok(layers.some((layer) => `${layer.width}x${layer.height}` === seen.sizes[0]), `${seen.sizes} is one of the layers`);
-  assert.ok(seen.rate > 20, `${seen.rate.toFixed(1)} frames/s decoded`);
+  assertKeepsUp(seen);
   assert.equal(seen.after.video.freezeCount, settled.freezeCount, 'no freeze');
   assert.equal(seen.after.video.ssrc, settled.ssrc);
   assert.equal(seen.after.video.packetsLost, 0, 'a layer that is not forwarded is no loss');
@@ -102,10 +105,10 @@ for (const farewell of ['close', 'DELETE']) {
       rig.figure(`return (${farewell}, ${again}): fresh picture after ms`, Date.now() - back);
 
       await decoded(player, 30, { since: before.video.framesDecoded });
-      const seen = await watch(player, 3000);
+      const seen = await watch(player, 3000, publisher);
       assert.ok(refusals.every((status) => status === 409));
       assert.equal(seen.after.state, 'connected');
-      assert.ok(seen.rate > 24, `${seen.rate.toFixed(1)} frames/s decoded after the return`);
+      assertKeepsUp(seen);
       assert.equal(seen.after.video.freezeCount, seen.before.video.freezeCount, 'no freeze in the end');
       assert.ok(percentileBelow(seen.latencies, 0.95, 400), `latency after the return ${summary(seen.latencies)}`);
       assert.equal(seen.after.video.codec, `video/${again}`);

@@ -1,5 +1,6 @@
 // What every real-client test needs: the server under test, a Chromium, the test pages, other processes, and the
 // evidence when something fails. Whatever is started here ends with the scenario that started it, by process id.
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createReadStream, existsSync } from 'node:fs';
 import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -340,14 +341,34 @@ export async function decoded(page, count, { since = 0, timeout = 10_000 } = {})
   return seen;
 }
 
-/** Watches for `ms` and returns what was presented in that time, with the snapshots at both ends. */
-export async function watch(page, ms) {
-  const before = await snapshot(page);
+/**
+ * Watches a player for `ms` and returns what was presented in that time, with the snapshots at both ends. `rate` is
+ * frames decoded per second; with the publisher's page, `share` is that over the frames per second it encoded.
+ */
+export async function watch(page, ms, publisher) {
+  const encoded = async () => (publisher ? Math.max(...(await snapshot(publisher)).layers.map((layer) => layer.framesEncoded)) : 0);
+  const [before, encodedBefore] = await Promise.all([snapshot(page), encoded()]);
   await sleep(ms);
-  const after = await snapshot(page);
+  const [after, encodedAfter] = await Promise.all([snapshot(page), encoded()]);
   const seen = await page.evaluate((since) => window.player.window(since), before.now);
   const seconds = (after.now - before.now) / 1000;
-  return { before, after, ...seen, seconds, rate: (after.video.framesDecoded - before.video.framesDecoded) / seconds };
+  const frames = after.video.framesDecoded - before.video.framesDecoded;
+  return { before, after, ...seen, seconds, rate: frames / seconds, share: frames / (encodedAfter - encodedBefore) };
+}
+
+/**
+ * The player keeps up with the publisher: what is encoded is decoded (but for a frame or two at the edges of the time
+ * watched), at a rate that can be called video. How fast a busy machine draws and encodes is not the server's matter.
+ */
+export function assertKeepsUp({ rate, share }) {
+  assert.ok(rate > 12, `${rate.toFixed(1)} frames/s decoded`);
+  assert.ok(share > 0.9, `${(100 * share).toFixed(0)} % of the encoded frames decoded (${rate.toFixed(1)} frames/s)`);
+}
+
+/** The SRTP profile is AEAD_AES_128_GCM, under either of Chromium's names for it. */
+export function assertGcm(seen) {
+  assert.equal(seen.transport.dtlsState, 'connected');
+  assert.match(seen.transport.srtpCipher, /^(SRTP_)?AEAD_AES_128_GCM$/);
 }
 
 /** Waits for a picture that is what was drawn: time code readable, not black, colours within tolerance. */

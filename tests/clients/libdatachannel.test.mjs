@@ -1,7 +1,7 @@
 // libdatachannel, the library inside OBS, publishes: no candidates in its offer, no trickling, no answer to key frame
 // requests. Chromium must decode nevertheless, also when it comes in the middle of a long group of pictures.
 import assert from 'node:assert/strict';
-import { decoded, play, rightPicture, scenario, snapshot, summary, until, watch } from '../browser/harness.mjs';
+import { assertGcm, decoded, play, rightPicture, scenario, sleep, snapshot, summary, until, watch } from '../browser/harness.mjs';
 import { COLOUR_TOLERANCE } from '../browser/pages/timecode.js';
 import { farewell, libdatachannelPublish } from './clients.mjs';
 import { keyFrames, makeClip } from './clip.mjs';
@@ -19,11 +19,12 @@ for (const codec of ['H264', 'VP8']) {
     rig.figure(`${codec} from libdatachannel: connected to first frame ms`, (first.times.firstFrame - first.times.connected).toFixed(0));
     assert.ok(publisher.json().every((line) => !line.frames || line.frames < 300), 'before the next key frame');
     await rightPicture(player, { tolerance: COLOUR_TOLERANCE });
+    await sleep(1000); // the group so far is sent faster than it was filmed; then the pace must be even
     const seen = await watch(player, 3000);
     assert.equal(seen.after.video.codec, `video/${codec}`);
     assert.ok(seen.rate > 25, `${seen.rate.toFixed(1)} frames/s`);
     assert.equal(seen.after.video.packetsLost, 0);
-    assert.equal(seen.after.transport.srtpCipher, 'AEAD_AES_128_GCM');
+    assertGcm(seen.after);
     assert.ok(seen.after.audio.packetsReceived - seen.before.audio.packetsReceived > 100, 'audio packets are carried');
     // The time code is the time in the clip: it must run at the pace of the clock.
     const [slowest, fastest] = [Math.min(...seen.latencies), Math.max(...seen.latencies)];

@@ -45,6 +45,7 @@ video.onMessage((packet) => {
 });
 
 let leaving = false;
+let tick = null;
 const started = Date.now();
 const ended = new Promise((resolve) => {
   pc.onStateChange((state) => {
@@ -82,6 +83,7 @@ if (!leaving) process.exit(4);
 async function leave() {
   if (leaving) return;
   leaving = true;
+  clearInterval(tick);
   pc.close();
   const { status } = await fetch(resource, { method: 'DELETE' }).catch(() => ({ status: 0 }));
   say({ deleted: status });
@@ -93,7 +95,7 @@ function stream() {
   const begun = performance.now();
   const sequences = { video: 0, audio: 0 };
   let [sent, sounds] = [0, 0];
-  const tick = setInterval(() => {
+  tick = setInterval(() => {
     const elapsed = performance.now() - begun;
     while (sent < frames.length && (sent * 1000) / fps <= elapsed) {
       const timestamp = Math.round((sent * 90_000) / fps) >>> 0;

@@ -34,10 +34,10 @@ export class Publisher {
   /** A new connection (after `abandon` or `leave`), with the same picture. */
   async connect(changes = {}) {
     Object.assign(this.#options, changes);
-    const { fps, codec, bitrate, simulcast, url, token, via } = this.#options;
+    const { codec, bitrate, simulcast, url, token, via } = this.#options;
     const pc = new RTCPeerConnection();
     this.pc = pc;
-    const stream = this.#canvas.captureStream(fps);
+    const stream = this.#canvas.captureStream(); // every painting; a rate given here would beat with the timer's
     const [track] = stream.getVideoTracks();
     const sendEncodings = simulcast
       ? [
@@ -98,7 +98,8 @@ export class Publisher {
         nackCount: s.nackCount,
         qualityLimitationReason: s.qualityLimitationReason,
       }));
-    return { state: this.pc.connectionState, transport: transportOf(stats), layers };
+    const pair = stats.find((s) => s.type === 'candidate-pair' && s.nominated);
+    return { state: this.pc.connectionState, transport: transportOf(stats), estimate: pair?.availableOutgoingBitrate, layers };
   }
 
   stop() {
