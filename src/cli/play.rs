@@ -137,7 +137,7 @@ struct Receiver {
     video: Track,
     audio: Track,
     first_key_frame: Option<Instant>,
-    broken_before: u64,
+    damage_before: u64,
     frames: Vec<AssembledFrame>,
     quiet: bool,
 }
@@ -149,7 +149,7 @@ impl Receiver {
             video: track(),
             audio: track(),
             first_key_frame: None,
-            broken_before: 0,
+            damage_before: 0,
             frames: Vec::new(),
             quiet: args.json,
         }
@@ -182,12 +182,12 @@ impl Receiver {
         Ok(())
     }
 
-    /// There is video, but no key frame yet, or a frame broke since the last time.
+    /// There is video, but no key frame yet, or something was lost for good since the last time.
     fn needs_key_frame(&mut self) -> bool {
         let reception = self.video.assembler.reception();
-        let broke = reception.broken_frames > self.broken_before;
-        self.broken_before = reception.broken_frames;
-        reception.packets > 0 && (broke || reception.key_frames == 0)
+        let damage = reception.lost + reception.broken_frames;
+        let is_worse = damage > std::mem::replace(&mut self.damage_before, damage);
+        reception.packets > 0 && (is_worse || reception.key_frames == 0)
     }
 
     fn report(self, args: &Args, player: &Player) -> Result<Report, Failure> {

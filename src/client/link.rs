@@ -1,6 +1,7 @@
 //! The peer connection under a publisher or a player: built, offered, answered, watched, closed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use tokio::time::timeout;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
-    RTCPeerConnectionState, RTCSessionDescription, configure_rtcp_reports, configure_twcc_receiver_only,
-    configure_twcc_sender_only,
+    RTCPeerConnectionState, RTCSessionDescription, SettingEngine, SettingEngineBuilder, configure_rtcp_reports,
+    configure_twcc_receiver_only, configure_twcc_sender_only,
 };
 use webrtc::runtime::Runtime;
 
@@ -29,6 +30,9 @@ use crate::rtp::codec::MediaKind;
 const NEXT_TO_THE_WIRE: usize = 500;
 /// A packet that did not come after so many NACKs, one each 100 ms, is of no use any more.
 const NACKS_PER_PACKET: u16 = 5;
+/// Between two ICE checks, and how many there are: five seconds.
+const CHECK_INTERVAL: Duration = Duration::from_millis(25);
+const CHECKS: u16 = 200;
 /// How often the DTLS transport is asked whether the other side has closed it.
 const GOODBYE_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -104,10 +108,12 @@ impl Link {
         let (gathered_sender, gathered) = watch::channel(false);
         let runtime = Arc::new(MortalRuntime::default());
         let addresses = if options.addresses.is_empty() { local_addresses() } else { options.addresses.clone() };
+        let handler = Handler { state: Arc::clone(&state_sender), gathered: gathered_sender, tracks, up: runtime.up() };
         let connection = PeerConnectionBuilder::new()
             .with_media_engine(engine)
             .with_interceptor_registry(registry)
-            .with_handler(Arc::new(Handler { state: Arc::clone(&state_sender), gathered: gathered_sender, tracks }))
+            .with_setting_engine(settings())
+            .with_handler(Arc::new(handler))
             .with_runtime(Arc::clone(&runtime) as Arc<dyn Runtime>)
             .with_udp_addrs(addresses)
             .build()
@@ -188,6 +194,11 @@ impl Drop for Link {
 pub(super) async fn ended(mut state: watch::Receiver<LinkState>) {
     // An error means that the connection, which holds the sender, is gone.
     let _ = state.wait_for(|state| *state == LinkState::Ended).await;
+}
+
+/// Two checks make a connection, and the crate's 200 ms between them are most of the time to the first picture.
+fn settings() -> SettingEngine {
+    SettingEngineBuilder::new().with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS)).build()
 }
 
 fn engine_of(codecs: &[(MediaKind, RTCRtpCodecParameters)], options: &LinkOptions) -> Result<MediaEngine, ClientError> {
@@ -273,6 +284,7 @@ struct Handler {
     state: Arc<watch::Sender<LinkState>>,
     gathered: watch::Sender<bool>,
     tracks: mpsc::UnboundedSender<Arc<dyn TrackRemote>>,
+    up: Arc<AtomicBool>,
 }
 
 #[async_trait::async_trait]
@@ -290,6 +302,9 @@ impl PeerConnectionEventHandler for Handler {
             RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed => LinkState::Ended,
             _ => LinkState::Connecting,
         };
+        if state == LinkState::Connected {
+            self.up.store(true, Ordering::Relaxed);
+        }
         self.state.send_replace(state);
     }
 

@@ -66,12 +66,13 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// Writes frames with times in units of 1/90000 s. The number of frames in the header is set by
-/// [`IvfWriter::finish`].
+/// Writes frames with times in units of 1/90000 s. The header's length is set by [`IvfWriter::finish`], in the same
+/// units: FFmpeg writes and reads it so, where others count frames.
 #[derive(Debug)]
 pub struct IvfWriter<W> {
     out: W,
-    frames: u32,
+    frames: u64,
+    last: u64,
 }
 
 impl<W: Write + Seek> IvfWriter<W> {
@@ -96,7 +97,7 @@ impl<W: Write + Seek> IvfWriter<W> {
         header[16..20].copy_from_slice(&codec.clock_rate().to_le_bytes());
         header[20..24].copy_from_slice(&1_u32.to_le_bytes());
         out.write_all(&header)?;
-        Ok(Self { out, frames: 0 })
+        Ok(Self { out, frames: 0, last: 0 })
     }
 
     /// Appends a frame.
@@ -109,18 +110,21 @@ impl<W: Write + Seek> IvfWriter<W> {
         self.out.write_all(&size.to_le_bytes())?;
         self.out.write_all(&time.to_le_bytes())?;
         self.out.write_all(frame)?;
-        self.frames = self.frames.saturating_add(1);
+        self.frames += 1;
+        self.last = self.last.max(time);
         Ok(())
     }
 
-    /// Sets the number of frames in the header, and hands back the file.
+    /// Sets the length in the header, and hands back the file.
     ///
     /// # Errors
     ///
     /// Where writing fails.
     pub fn finish(mut self) -> io::Result<W> {
+        let usual = self.last.checked_div(self.frames.saturating_sub(1)).unwrap_or(0);
+        let length = u32::try_from(self.last + usual).unwrap_or(u32::MAX);
         self.out.seek(SeekFrom::Start(24))?;
-        self.out.write_all(&self.frames.to_le_bytes())?;
+        self.out.write_all(&length.to_le_bytes())?;
         self.out.seek(SeekFrom::End(0))?;
         self.out.flush()?;
         Ok(self.out)
@@ -142,8 +146,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let written = file(&[(&[0x10, 2, 3], 900), (&[0x11], 3_900), (&[0x11, 7], 6_900)]);
-        assert_eq!(u32_at(&written, 24), 3);
+        let written = file(&[(&[0x10, 2, 3], 0), (&[0x11], 3_000), (&[0x11, 7], 6_000)]);
+        assert_eq!(u32_at(&written, 24), 9_000);
         let clip = read(&Bytes::from(written)).unwrap();
         assert_eq!((clip.codec, clip.duration), (Codec::Vp8, 9_000));
         let seen: Vec<_> = clip.frames.iter().map(|frame| (frame.data.to_vec(), frame.time, frame.key)).collect();
