@@ -42,8 +42,7 @@ pub enum StartError {
 /// The server.
 pub struct App;
 
-/// A server that runs. Dropped without [`Running::shutdown`] it stops serving HTTP and lets go of its workers, without a
-/// goodbye to anyone.
+/// A server that runs. Dropped without [`Running::shutdown`] it stops too, but nobody waits for the end.
 pub struct Running {
     /// Where it serves pages and the API.
     pub http_addr: SocketAddr,
@@ -111,18 +110,29 @@ impl Running {
         }
     }
 
-    /// Stops: no new sessions, a goodbye to the old ones, then the requests under way. Within [`limits::DRAIN_TIME`] and
-    /// [`limits::HTTP_DRAIN_TIME`].
+    /// Stops: no new sessions, a goodbye to the old ones, then the requests under way. Within [`limits::DRAIN_TIME`]
+    /// and [`limits::HTTP_DRAIN_TIME`].
     pub async fn shutdown(mut self) {
         info!(sessions = self.sessions.count(), "stopping");
-        let workers_end = async {
+        let told = async {
             self.sessions.drain().await;
+            std::future::pending::<()>().await;
+        };
+        let ended = async {
             // The workers hold the other ends: it returns when the last of them has gone.
             let _ = self.events.await;
             while let Some(end) = self.ends.join_next().await {
                 if let Ok(Err(error)) = end {
                     warn!(%error, "while stopping");
                 }
+            }
+        };
+        // A worker that has gone already cannot be told.
+        let workers_end = async {
+            tokio::select! {
+                biased;
+                () = told => {}
+                () = ended => {}
             }
         };
         if timeout(limits::DRAIN_TIME, workers_end).await.is_err() {

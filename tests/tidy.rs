@@ -332,13 +332,22 @@ fn files(folder: &str) -> Vec<File> {
     found
 }
 
-/// Marks the files behind `#[cfg(test)] mod name;`.
+/// Marks the files behind `#[cfg(test)] mod name;`, and those that they name in turn.
 fn mark_tests(files: &mut [File]) {
     let mut paths = BTreeSet::new();
-    for file in files.iter() {
-        let always = modules_of(&without_tests(&file.code));
-        let for_tests = modules_of(&file.code).into_iter().filter(|name| !always.contains(name));
-        paths.extend(for_tests.flat_map(|name| module_files(&file.path, &name)));
+    loop {
+        let before = paths.len();
+        for file in files.iter() {
+            let always = match paths.contains(&file.path) {
+                true => Vec::new(),
+                false => modules_of(&without_tests(&file.code)),
+            };
+            let for_tests = modules_of(&file.code).into_iter().filter(|name| !always.contains(name));
+            paths.extend(for_tests.flat_map(|name| module_files(&file.path, &name)));
+        }
+        if paths.len() == before {
+            break;
+        }
     }
     for file in files.iter_mut() {
         file.only_for_tests = paths.contains(&file.path);

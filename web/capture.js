@@ -1,5 +1,7 @@
 // Where pictures and sound come from: camera, microphone, screen, or a test picture that needs no permission.
 
+import { testPicture } from "./testsource.js";
+
 /** Whether this page may ask for cameras at all: browsers allow it for https:// and localhost only. */
 export const captureAllowed = Boolean(globalThis.isSecureContext && navigator.mediaDevices?.getUserMedia);
 
@@ -83,64 +85,4 @@ export function explain(error, what) {
     default:
       return `The ${what} does not start: ${error.message}`;
   }
-}
-
-/**
- * A moving picture with a clock, drawn in this page: for trying things out without a camera.
- * Ends when its track is stopped.
- */
-export function testPicture(width, height, fps) {
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d", { alpha: false });
-  const [track] = canvas.captureStream(fps).getVideoTracks();
-  const unit = height / 12;
-  const draw = () => {
-    if (track.readyState === "ended") return void clearInterval(timer);
-    const now = new Date();
-    const turn = (performance.now() % 4000) / 4000;
-    const colours = ["#e6e6e6", "#d8c23a", "#3fb8c4", "#3da35a", "#b04fb5", "#c8433c", "#3a55c0"];
-    colours.forEach((colour, i) => {
-      context.fillStyle = colour;
-      context.fillRect((i * width) / 7, 0, width / 7 + 1, height);
-    });
-    context.fillStyle = "#10211f";
-    context.fillRect(0, height * 0.68, width, height);
-    context.fillStyle = "#4fd1c2";
-    context.fillRect(turn * (width + unit) - unit, height * 0.68, unit, unit / 4);
-    context.fillStyle = "#eafffb";
-    context.font = `600 ${unit * 1.5}px monospace`;
-    context.textAlign = "center";
-    context.fillText(now.toTimeString().slice(0, 8) + (now.getMilliseconds() / 1000).toFixed(2).slice(1), width / 2, height * 0.86);
-    context.font = `${unit * 0.6}px monospace`;
-    context.fillText(`${width} × ${height}, ${fps} per second`, width / 2, height * 0.95);
-  };
-  // A timer and not animation frames: these stop where the tab is hidden.
-  const timer = setInterval(draw, 1000 / fps);
-  draw();
-  return track;
-}
-
-/** A soft ticking tone on two channels, for the same purpose. Ends when its track is stopped. */
-export function testTone() {
-  const context = new AudioContext();
-  const merger = context.createChannelMerger(2);
-  const sources = [330, 440].map((frequency, channel) => {
-    const oscillator = new OscillatorNode(context, { frequency });
-    const gain = new GainNode(context, { gain: 0.08 });
-    oscillator.connect(gain).connect(merger, 0, channel);
-    oscillator.start();
-    return oscillator;
-  });
-  const output = new MediaStreamAudioDestinationNode(context, { channelCount: 2 });
-  merger.connect(output);
-  const [track] = output.stream.getAudioTracks();
-  const stop = track.stop.bind(track);
-  track.stop = () => {
-    stop();
-    sources.forEach((source) => source.stop());
-    context.close();
-  };
-  context.resume().catch(() => {});
-  return track;
 }

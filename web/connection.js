@@ -19,6 +19,8 @@ const LONGEST_RETRY_AFTER_S = 120;
 // A session that lived this long was a good one: the next trouble is a new one and starts at the short delays.
 const GOOD_SESSION_MS = 5000;
 const STATS_MS = 1000;
+/** Milliseconds without a packet after which something is amiss; longer than any wait for a key frame should be. */
+export const SILENT_MS = 2500;
 
 /** Wait in milliseconds before try `n` (from 0): doubled each time, with jitter so that a crowd does not return as one. */
 export function backoff(n, random = Math.random()) {
@@ -53,6 +55,7 @@ export class Connection {
   #restarting = false;
   #liveSince = 0;
   #notBefore = 0;
+  #askAfterMs = 0;
 
   /**
    * @param {object} options
@@ -152,6 +155,24 @@ export class Connection {
         if (error.status >= 500) return { state: "reconnecting", detail: `The server failed: ${error.message}.` };
         return { state: "failed", detail: `The server refused: ${error.message}.` };
     }
+  }
+
+  /** To be called when something came from the server. */
+  heard() {
+    this.#askAfterMs = 0;
+  }
+
+  /**
+   * To be called while nothing comes from the server, with the milliseconds since it did: asks whether it still has
+   * this session, and makes a new one if not. So a server that restarted is noticed seconds before ICE gives up.
+   */
+  async verify(silentMs) {
+    // A crowd whose publisher left does not ask all at once, and then less and less often.
+    this.#askAfterMs ||= SILENT_MS * (1 + Math.random());
+    if (silentMs < this.#askAfterMs) return;
+    this.#askAfterMs *= 2;
+    const resource = this.#resource;
+    if (resource && !(await resource.alive()) && resource === this.#resource) this.lost("The server ended the session.");
   }
 
   /** A summary of a statistics report. */
@@ -304,13 +325,18 @@ export class Connection {
     clearInterval(this.#statsTimer);
     this.#abort?.abort();
     this.#liveSince = 0;
+    this.#askAfterMs = 0;
     this.#restarting = false;
     if (this.pc) this.released();
-    const ended = this.#resource?.end({ keepalive });
-    this.#resource = null;
     const { pc } = this;
     this.pc = null;
-    pc?.close();
+    const ended = this.#resource?.end({ keepalive });
+    this.#resource = null;
+    // Nothing is sent from here on, but DTLS is closed after the DELETE: its close_notify would be there first, and
+    // the DELETE then fail for a session that is gone.
+    for (const sender of pc?.getSenders() ?? []) sender.replaceTrack(null).catch(() => {});
+    if (ended) ended.then(() => pc?.close());
+    else pc?.close();
     return ended;
   }
 }

@@ -71,8 +71,8 @@ function show(found) {
 function newCard(name) {
   const badge = el("span", { class: "badge" });
   const chips = el("div", { class: "chips" });
-  const viewers = el("b");
-  const viewersWord = el("span");
+  const subscribers = el("b");
+  const subscribersWord = el("span");
   const rate = el("b");
   const time = el("b");
   const timeBox = el("div", {}, time, el("span", {}, "on the air"));
@@ -83,7 +83,7 @@ function newCard(name) {
     { class: "room card" },
     el("div", { class: "head" }, el("h2", {}, name), badge),
     chips,
-    el("div", { class: "figures" }, el("div", {}, viewers, viewersWord), el("div", {}, rate, el("span", {}, "bit rate")), timeBox),
+    el("div", { class: "figures" }, el("div", {}, subscribers, subscribersWord), el("div", {}, rate, el("span", {}, "bit rate")), timeBox),
     el("div", { class: "row" }, el("a", { class: "button primary", href: watchUrl(name), "aria-label": `Watch ${name}` }, "Watch"), copy),
   );
   return {
@@ -98,8 +98,8 @@ function newCard(name) {
       if (codecs.join() !== [...chips.children].map((chip) => chip.textContent).join()) {
         chips.replaceChildren(...codecs.map((codec) => el("span", { class: "chip" }, codec)));
       }
-      setText(viewers, Number(room.subscribers ?? 0).toLocaleString("en"));
-      setText(viewersWord, room.subscribers === 1 ? "viewer" : "viewers");
+      setText(subscribers, Number(room.subscribers ?? 0).toLocaleString("en"));
+      setText(subscribersWord, "watching");
       setText(rate, live ? formatBitrate(room.bitrate) : "–");
       const since = Date.parse(room.startedAt ?? "");
       timeBox.hidden = !live || Number.isNaN(since);

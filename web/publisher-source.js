@@ -1,7 +1,8 @@
 // The tracks that are sent, as the settings want them: opens what is missing, closes what is not wanted any more,
 // one change at a time however fast somebody clicks.
 
-import { explain, openMicrophone, openPicture, testTone } from "./capture.js";
+import { explain, openMicrophone, openPicture } from "./capture.js";
+import { testTone } from "./testsource.js";
 
 /**
  * `ontrack(kind, track)` is called for each change, `ontrouble(text)` where something does not open and

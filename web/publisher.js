@@ -158,7 +158,7 @@ function showPreview() {
   setText($("#open"), labels[kind]);
   $("#open").hidden = Boolean(source.video) || (kind === "none" && Boolean(source.audio));
   let text = "The preview appears here. Nobody sees it before you go live.";
-  if (source.video && hidden) text = "The picture is hidden: viewers see black.";
+  if (source.video && hidden) text = "The picture is hidden: the room sees black.";
   else if (kind === "none") text = "Sound only.";
   setText($("#blank-text"), text);
 }
@@ -261,7 +261,6 @@ function toggle(button, on, kind, texts) {
   showPreview();
 }
 
-$("#go").addEventListener("click", go);
 $("#stop").addEventListener("click", stop);
 $("#open").addEventListener("click", openSource);
 $("#mute").addEventListener("click", () => toggle($("#mute"), (muted = !muted), "audio", ["Mute", "Muted"]));
@@ -270,6 +269,7 @@ copyButton($("#copy"), () => watchUrl(publisher.room));
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
+  // Enter in a field comes here too, also while live.
   if (!$("#go").hidden) go();
 });
 form.addEventListener("change", async (event) => {

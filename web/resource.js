@@ -50,6 +50,19 @@ export class Resource {
   }
 
   /**
+   * False where the server says that there is no such session any more, true where it has it or nobody knows:
+   * while the API is out of reach the media may well go on.
+   */
+  async alive() {
+    try {
+      await request(this.url, { headers: authorization(this.token), timeoutMs: 3000 });
+      return true;
+    } catch (error) {
+      return !(error.known && error.status === 404);
+    }
+  }
+
+  /**
    * Ends the session; never throws, and does nothing the second time. With `keepalive` the request
    * outlives the page, so that a closed tab does not hold the room until the server's timeout.
    */

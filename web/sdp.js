@@ -1,17 +1,22 @@
 // The few changes that are made to session descriptions. Text in, text out.
 
+/** Codec name and clock rate of Opus in `a=rtpmap`. */
+export const OPUS = /^opus\/48000/i;
+
+/** Those of the video codecs themselves, without retransmission and error correction. */
+export const VIDEO = /^(VP8|VP9|H264|H265|AV1)\/90000/i;
+
 /**
- * Sets parameters in the `a=fmtp` line of every Opus payload type.
- *
- * A receiver that does not say `stereo=1` gets mono from Chromium's decoder, whatever was sent (RFC 7587,
- * section 6.1); no API sets it, so it is written into the offer.
+ * Sets parameters in the `a=fmtp` line of every payload type whose `a=rtpmap` matches, adding the line where there is none.
  *
  * @param {string} sdp
+ * @param {RegExp} codec
  * @param {Record<string, string|number>} parameters
  */
-export function withOpusParameters(sdp, parameters) {
+export function withParameters(sdp, codec, parameters) {
   const lines = sdp.split("\r\n");
-  const payloadTypes = lines.map((line) => /^a=rtpmap:(\d+) opus\/48000/i.exec(line)?.[1]).filter(Boolean);
+  const maps = lines.map((line) => /^a=rtpmap:(\d+) (.*)$/.exec(line)).filter(Boolean);
+  const payloadTypes = maps.filter(([, , name]) => codec.test(name)).map(([, payloadType]) => payloadType);
   for (const payloadType of payloadTypes) {
     const head = `a=fmtp:${payloadType} `;
     const at = lines.findIndex((line) => line.startsWith(head));

@@ -95,6 +95,7 @@ function pathOf(report) {
     rttMs: milliseconds(pair?.currentRoundTripTime),
     protocol,
     srtpCipher: cipherOf(transport?.srtpCipher),
+    bytesIn: pair?.bytesReceived ?? null,
     availableBitrate: pair?.availableOutgoingBitrate ?? null,
   };
 }

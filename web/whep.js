@@ -4,16 +4,14 @@
 //   const player = new WhepPlayer({ url: "https://media.example/api/whep/play/lobby", video, onstate: console.log });
 //   player.start();
 
-import { Connection } from "./connection.js";
+import { Connection, SILENT_MS } from "./connection.js";
 import { Meter, summariseInbound } from "./stats.js";
-import { withOpusParameters } from "./sdp.js";
+import { OPUS, withParameters } from "./sdp.js";
 
-// Without a packet for this long the publisher is taken to be away. Longer than any wait for a key frame should be.
-const STALLED_MS = 2500;
 // Connected and silent for this long: the session itself may be the trouble (a server that restarted behind a
 // proxy, a path that only works one way), so a new one is made. It answers 404 and waits where nobody publishes.
-const SILENT_MS = 20_000;
-const LONGEST_SILENT_MS = 160_000;
+const RENEW_MS = 20_000;
+const LONGEST_RENEW_MS = 160_000;
 
 /**
  * Plays a room and comes back by itself when the connection or the publisher goes.
@@ -33,7 +31,7 @@ export class WhepPlayer extends Connection {
   #meter = new Meter();
   #bytes = 0;
   #movedAt = 0;
-  #silentMs = SILENT_MS;
+  #renewMs = RENEW_MS;
 
   /**
    * @param {object} options those of `Connection`, and:
@@ -69,8 +67,10 @@ export class WhepPlayer extends Connection {
     });
   }
 
+  // A receiver that does not say `stereo=1` gets mono from Chromium's decoder, whatever was sent (RFC 7587, section 6.1);
+  // no API sets it, so it is written into the offer.
   editOffer(sdp) {
-    return this.#stereo ? withOpusParameters(sdp, { stereo: 1 }) : sdp;
+    return this.#stereo ? withParameters(sdp, OPUS, { stereo: 1 }) : sdp;
   }
 
   connected() {
@@ -92,20 +92,24 @@ export class WhepPlayer extends Connection {
     const now = performance.now();
     if (bytes > this.#bytes) {
       this.#bytes = bytes;
-      this.#silentMs = SILENT_MS;
+      this.#renewMs = RENEW_MS;
       this.#moved();
     } else if (this.pc.connectionState === "connected") {
       const silent = now - this.#movedAt;
-      if (silent > this.#silentMs) {
+      if (silent > this.#renewMs) {
         // Seldomer each time: a room that stays empty is no reason for a stream of sessions.
-        this.#silentMs = Math.min(LONGEST_SILENT_MS, this.#silentMs * 2);
+        this.#renewMs = Math.min(LONGEST_RENEW_MS, this.#renewMs * 2);
         this.lost("The publisher is away.", null, "waiting");
-      } else if (silent > STALLED_MS) this.setState("stalled", "The publisher is away.");
+      } else if (silent > SILENT_MS) {
+        this.setState("stalled", "The publisher is away.");
+        this.verify(silent);
+      }
     }
     return stats;
   }
 
   #moved() {
+    this.heard();
     this.#movedAt = performance.now();
     if (this.pc?.connectionState === "connected") this.setState("live");
   }

@@ -4,12 +4,13 @@
 //   const publisher = new WhipPublisher({ url: "https://media.example/api/whip/publish/lobby", token, tracks });
 //   publisher.start();
 
-import { Connection } from "./connection.js";
+import { Connection, SILENT_MS } from "./connection.js";
 import { Meter, summariseOutbound } from "./stats.js";
-import { withOpusParameters } from "./sdp.js";
+import { OPUS, VIDEO, withParameters } from "./sdp.js";
 
 const VOICE_BITRATE = 48_000;
 const MUSIC_BITRATE = 192_000;
+const LARGEST_START_KBIT = 1500;
 // The server frees a room 5 s after the last sign of a publisher that vanished: the doubled waits of five tries
 // last longer than that. A room that is still taken then has somebody else in it.
 const TRIES_AT_A_TAKEN_ROOM = 5;
@@ -21,6 +22,8 @@ export class WhipPublisher extends Connection {
   #tracks = { video: null, audio: null };
   #senders = { video: null, audio: null };
   #meter = new Meter();
+  #bytesIn = 0;
+  #heardAt = 0;
 
   /**
    * @param {object} options those of `Connection`, and:
@@ -61,15 +64,21 @@ export class WhipPublisher extends Connection {
   }
 
   editOffer(sdp) {
-    return this.music ? withOpusParameters(sdp, { "sprop-stereo": 1, stereo: 1 }) : sdp;
+    return this.music ? withParameters(sdp, OPUS, { "sprop-stereo": 1, stereo: 1 }) : sdp;
   }
 
-  // What a sender does with Opus is what the other side's description says that it wants (RFC 7587, section 7).
   editAnswer(sdp) {
-    return this.music ? withOpusParameters(sdp, { stereo: 1, maxaveragebitrate: MUSIC_BITRATE, usedtx: 0 }) : sdp;
+    // Chromium starts at 300 kbit/s and shrinks the picture to fit; a quiet picture then never shows that there is room
+    // for more. Starting higher is safe: congestion control takes it back within a second where it is too much.
+    const start = Math.min(LARGEST_START_KBIT, Math.round(this.bitrate / 2000));
+    const started = start > 300 ? withParameters(sdp, VIDEO, { "x-google-start-bitrate": start }) : sdp;
+    if (!this.music) return started;
+    // What a sender does with Opus is what the other side's description says that it wants (RFC 7587, section 7).
+    return withParameters(started, OPUS, { stereo: 1, maxaveragebitrate: MUSIC_BITRATE, usedtx: 0 });
   }
 
   connected() {
+    this.#heardAt = performance.now();
     super.connected();
     this.#applyPreference();
   }
@@ -94,7 +103,15 @@ export class WhipPublisher extends Connection {
   }
 
   summarise(report) {
-    return summariseOutbound(report, this.#meter);
+    const stats = summariseOutbound(report, this.#meter);
+    const now = performance.now();
+    // Reports of the server come each second.
+    if (stats.bytesIn !== this.#bytesIn) {
+      this.#bytesIn = stats.bytesIn;
+      this.#heardAt = now;
+      this.heard();
+    } else if (this.state === "live" && now - this.#heardAt > SILENT_MS) this.verify(now - this.#heardAt);
+    return stats;
   }
 
   /**

@@ -43,8 +43,8 @@ impl Buffers {
         let (asked, send, receive) = (limits::SOCKET_BUFFER_BYTES, self.send, self.receive);
         (send < asked || receive < asked).then(|| {
             format!(
-                "the kernel grants UDP buffers of {send} (send) and {receive} (receive) bytes instead of {asked}; bursts may \
-                 be lost. To change that: sysctl -w net.core.wmem_max={asked} net.core.rmem_max={asked}"
+                "the kernel grants UDP buffers of {send} (send) and {receive} (receive) bytes instead of {asked}; \
+                 bursts may be lost. To change that: sysctl -w net.core.wmem_max={asked} net.core.rmem_max={asked}"
             )
         })
     }

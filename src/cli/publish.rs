@@ -1,7 +1,7 @@
 //! `rillcast publish`: media files, or the built-in clip, to a WHIP endpoint.
 
 use std::io::{IsTerminal, Write as _, stderr};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -23,16 +23,13 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// frames where it has them. Exit code 0 when it ended as asked, 1 when it failed or lost the connection.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// The files: at most one with video and one with audio
-    #[arg(value_name = "FILE", required_unless_present = "demo")]
-    files: Vec<PathBuf>,
-
-    /// The WHIP endpoint, for example http://localhost:8080/whip/demo
-    #[arg(value_name = "URL")]
-    url: String,
+    /// At most one file with video and one with audio, then the WHIP endpoint, for example
+    /// http://localhost:8080/whip/demo
+    #[arg(value_name = "FILE... URL", required = true)]
+    files_and_url: Vec<String>,
 
     /// The built-in clip instead of files
-    #[arg(long, conflicts_with = "files")]
+    #[arg(long)]
     demo: bool,
 
     /// Begin again at the end
@@ -57,31 +54,44 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let source = source_of(args)?;
-    block_on(publish(args, &source))
+    let (files, url) = args.split()?;
+    let source = source_of(args, files)?;
+    block_on(publish(args, url, &source))
 }
 
-fn source_of(args: &Args) -> Result<Source, Failure> {
+impl Args {
+    /// The files, and the endpoint behind them.
+    fn split(&self) -> Result<(&[String], &str), Failure> {
+        let (url, files) = self.files_and_url.split_last().expect("clap requires one");
+        match (self.demo, files.is_empty()) {
+            (true, false) => Err(Failure::Usage("--demo takes no files".to_owned())),
+            (false, true) => Err(Failure::Usage("a file is missing, or the endpoint behind it".to_owned())),
+            _ => Ok((files, url)),
+        }
+    }
+}
+
+fn source_of(args: &Args, files: &[String]) -> Result<Source, Failure> {
     if args.demo {
         return Ok(Source::demo());
     }
-    let open = |path: &PathBuf| {
-        Clip::open(path, args.fps).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+    let open = |path: &String| {
+        Clip::open(Path::new(path), args.fps).map_err(|error| Failure::Usage(format!("{path}: {error}")))
     };
-    let clips = args.files.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let clips = files.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     Source::new(clips, args.looping).ok_or_else(|| Failure::Usage("at most one video and one audio file".to_owned()))
 }
 
-async fn publish(args: &Args, source: &Source) -> Result<(), Failure> {
+async fn publish(args: &Args, url: &str, source: &Source) -> Result<(), Failure> {
     let stop = stop_signal().map_err(Failure::failed)?;
     tokio::pin!(stop);
     let options = LinkOptions { token: args.token.clone(), ..LinkOptions::default() };
     let mut publisher = tokio::select! {
         () = &mut stop => return Ok(()),
-        publisher = retrying(args.wait, || source.connect(&args.url, &options)) => publisher?,
+        publisher = retrying(args.wait, || source.connect(url, &options)) => publisher?,
     };
     for clip in source.clips() {
-        eprintln!("publishing {} ({:.1} s) to {}", clip.codec.name(), clip.seconds(), args.url);
+        eprintln!("publishing {} ({:.1} s) to {}", clip.codec.name(), clip.seconds(), url);
     }
     let result = send(&mut publisher, source, args.duration, stop).await;
     let closed = publisher.close().await;
@@ -179,12 +189,13 @@ mod tests {
     fn files_and_address() {
         let parse = |line: &str| Line::try_parse_from(line.split(' ')).map(|line| line.args);
         let args = parse("x a.ivf b.ogg http://h/whip/r --loop --duration 2.5").unwrap();
-        assert_eq!((args.files.len(), args.url.as_str(), args.looping), (2, "http://h/whip/r", true));
-        assert_eq!(args.duration, Some(Duration::from_millis(2_500)));
-        let args = parse("x --demo http://h/whip/r").unwrap();
-        assert_eq!((args.files.len(), args.url.as_str(), args.demo), (0, "http://h/whip/r", true));
-        for bad in ["x http://h/whip/r", "x --demo", "x --demo a.ivf http://h/whip/r", "x a.ivf http://h --duration x"]
-        {
+        assert_eq!(args.split().unwrap(), (&["a.ivf".to_owned(), "b.ogg".to_owned()][..], "http://h/whip/r"));
+        assert_eq!((args.looping, args.duration), (true, Some(Duration::from_millis(2_500))));
+        assert_eq!(parse("x --demo http://h/whip/r").unwrap().split().unwrap(), (&[][..], "http://h/whip/r"));
+        for bad in ["x http://h/whip/r", "x --demo a.ivf http://h/whip/r"] {
+            assert!(matches!(parse(bad).unwrap().split(), Err(Failure::Usage(_))), "{bad}");
+        }
+        for bad in ["x", "x --demo", "x a.ivf http://h --duration x"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -1,10 +1,11 @@
 //! The peer connection under a publisher or a player: built, offered, answered, watched, closed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use interceptor::{NackGeneratorBuilder, NackResponderBuilder, Registry, Slot};
+use rtc::peer_connection::transport::RTCDtlsTransportState;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpCodecParameters;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -14,6 +15,7 @@ use webrtc::peer_connection::{
     RTCPeerConnectionState, RTCSessionDescription, configure_rtcp_reports, configure_twcc_receiver_only,
     configure_twcc_sender_only,
 };
+use webrtc::runtime::Runtime;
 
 use super::ClientError;
 use super::codecs::{kind_of, register_feedback, retransmission_of};
@@ -27,6 +29,8 @@ use crate::rtp::codec::MediaKind;
 const NEXT_TO_THE_WIRE: usize = 500;
 /// A packet that did not come after so many NACKs, one each 100 ms, is of no use any more.
 const NACKS_PER_PACKET: u16 = 5;
+/// How often the DTLS transport is asked whether the other side has closed it.
+const GOODBYE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What a publisher and a player have in common.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,18 +100,20 @@ impl Link {
         let counter = Counter::new(Arc::clone(&received), Arc::clone(&sent));
         let registry = registry_of(way, options, &mut engine)?.with(Slot::from(NEXT_TO_THE_WIRE), counter);
         let (state_sender, state) = watch::channel(LinkState::Connecting);
+        let state_sender = Arc::new(state_sender);
         let (gathered_sender, gathered) = watch::channel(false);
         let runtime = Arc::new(MortalRuntime::default());
         let addresses = if options.addresses.is_empty() { local_addresses() } else { options.addresses.clone() };
         let connection = PeerConnectionBuilder::new()
             .with_media_engine(engine)
             .with_interceptor_registry(registry)
-            .with_handler(Arc::new(Handler { state: state_sender, gathered: gathered_sender, tracks }))
-            .with_runtime(Arc::clone(&runtime) as Arc<dyn webrtc::runtime::Runtime>)
+            .with_handler(Arc::new(Handler { state: Arc::clone(&state_sender), gathered: gathered_sender, tracks }))
+            .with_runtime(Arc::clone(&runtime) as Arc<dyn Runtime>)
             .with_udp_addrs(addresses)
             .build()
             .await?;
         let connection: Arc<dyn PeerConnection> = Arc::new(connection);
+        runtime.spawn(Box::pin(watch_dtls(Arc::downgrade(&connection), state_sender)));
         Ok(Self { connection, received, sent, runtime, state, gathered, setup_passive: options.setup_passive })
     }
 
@@ -236,8 +242,35 @@ fn local_addresses() -> Vec<SocketAddr> {
     found.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect()
 }
 
+/// Looks for the other side's goodbye: the crate takes a DTLS `close_notify` without changing the connection's state.
+async fn watch_dtls(connection: Weak<dyn PeerConnection>, state: Arc<watch::Sender<LinkState>>) {
+    loop {
+        tokio::time::sleep(GOODBYE_INTERVAL).await;
+        let Some(connection) = connection.upgrade() else { return };
+        if dtls_is_closed(connection.as_ref()).await {
+            state.send_replace(LinkState::Ended);
+            return;
+        }
+    }
+}
+
+/// Whether the DTLS transport, which all tracks share, was closed; a player has none before its first packet.
+pub(super) async fn dtls_is_closed(connection: &dyn PeerConnection) -> bool {
+    let transport = if let Some(sender) = connection.get_senders().await.first() {
+        sender.transport().await
+    } else if let Some(receiver) = connection.get_receivers().await.first() {
+        receiver.transport().await
+    } else {
+        return false;
+    };
+    match transport {
+        Ok(Some(transport)) => transport.state().await.is_ok_and(|state| state == RTCDtlsTransportState::Closed),
+        _ => false,
+    }
+}
+
 struct Handler {
-    state: watch::Sender<LinkState>,
+    state: Arc<watch::Sender<LinkState>>,
     gathered: watch::Sender<bool>,
     tracks: mpsc::UnboundedSender<Arc<dyn TrackRemote>>,
 }

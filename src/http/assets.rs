@@ -1,7 +1,9 @@
 //! The pages, embedded: one table.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
+use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -14,7 +16,7 @@ use crate::http::{Api, info};
 /// A file under `web/`.
 struct Asset {
     name: &'static str,
-    bytes: &'static [u8],
+    bytes: Cow<'static, [u8]>,
     /// Quoted, from the content.
     etag: HeaderValue,
 }
@@ -48,25 +50,53 @@ embed![
     "sdp.js",
     "stats.js",
     "style.css",
+    "testsource.js",
+    "ticker.js",
     "ui.js",
     "whep.js",
     "whip.js",
 ];
 
+/// The start page as `/` has it. Its links are relative, so that they work below a proxy's base path, and count from
+/// there.
+const START: &str = "";
+
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let asset = |(name, bytes): &(&'static str, &'static [u8])| {
-        let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    let asset = |(name, bytes): &(&'static str, &'static [u8])| match *name {
+        "index.html" => Asset::new(name, from_below(bytes)),
+        _ => Asset::new(name, Cow::Borrowed(*bytes)),
+    };
+    let start = FILES.iter().filter(|(name, _)| *name == "index.html");
+    let start = start.map(|(_, bytes)| Asset::new(START, Cow::Borrowed(*bytes)));
+    FILES.iter().map(asset).chain(start).collect()
+});
+
+impl Asset {
+    fn new(name: &'static str, bytes: Cow<'static, [u8]>) -> Self {
+        let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
         let start = digest.as_ref()[..8].try_into().expect("SHA-256 has 32 bytes");
         let etag =
             HeaderValue::try_from(format!("\"{:016x}\"", u64::from_be_bytes(start))).expect("hexadecimal digits");
-        Asset { name, bytes, etag }
-    };
-    FILES.iter().map(asset).collect()
-});
+        Self { name, bytes, etag }
+    }
+
+    fn body(&self) -> Bytes {
+        match &self.bytes {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => Bytes::copy_from_slice(bytes),
+        }
+    }
+}
+
+/// The start page for `/web/index.html`, one level below: its links count from above.
+fn from_below(page: &[u8]) -> Cow<'static, [u8]> {
+    let page = String::from_utf8_lossy(page);
+    Cow::Owned(page.replacen("<head>", "<head>\n  <base href=\"../\">", 1).into_bytes())
+}
 
 /// `/`
 pub(super) async fn index(request: Request) -> Result<Response, ApiError> {
-    serve("index.html", &request)
+    serve(START, &request)
 }
 
 /// `/web/{name}`
@@ -97,7 +127,7 @@ fn serve(name: &str, request: &Request) -> Result<Response, ApiError> {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     let content_type = [(CONTENT_TYPE, HeaderValue::from_static(content_type(asset.name)))];
-    Ok((StatusCode::OK, headers, content_type, asset.bytes).into_response())
+    Ok((StatusCode::OK, headers, content_type, asset.body()).into_response())
 }
 
 /// `If-None-Match` (RFC 9110 §13.1.2) names what we have; the comparison is the weak one.
@@ -109,7 +139,7 @@ fn is_known(request: &Request, etag: &HeaderValue) -> bool {
 
 fn content_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "html" => "text/html; charset=utf-8",
+        "" | "html" => "text/html; charset=utf-8",
         "css" => "text/css; charset=utf-8",
         "js" | "mjs" => "text/javascript; charset=utf-8",
         "svg" => "image/svg+xml",

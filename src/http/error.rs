@@ -1,5 +1,5 @@
-//! The only table from errors to statuses. What a client is told is a fixed text, with a detail beside it where that helps
-//! to mend the request; never anything of the server's inside.
+//! The only table from errors to statuses. What a client is told is a fixed text, with a detail beside it where that
+//! helps to mend the request; never anything of the server's inside.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};

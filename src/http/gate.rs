@@ -1,5 +1,5 @@
-//! The order in which a request is looked at, before any of its body is read: CORS and preflight (in [`super::cors`], around
-//! all routes), then method, room name, rate, token.
+//! The order in which a request is looked at, before any of its body is read: CORS and preflight (in [`super::cors`],
+//! around all routes), then method, room name, rate, token.
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;

@@ -1,5 +1,5 @@
-//! Pages and the API over HTTP: the only user of hyper's server and axum. `gate` says in which order a request is looked
-//! at, `error` which status an error gets.
+//! Pages and the API over HTTP: the only user of hyper's server and axum. `gate` says in which order a request is
+//! looked at, `error` which status an error gets.
 
 pub mod assets;
 pub mod body;

@@ -57,6 +57,8 @@ impl Demux {
     /// Why nobody is meant.
     pub fn route(&self, path: &Path, data: &[u8]) -> Result<PeerKey, DropReason> {
         match Kind::of(data).ok_or(DropReason::NotMultiplexed)? {
+            // A response names no user: it belongs to the path that our request went to.
+            Kind::Stun if data[0] & 1 == 1 => self.paths.get(path).copied().ok_or(DropReason::UnknownAddress),
             Kind::Stun => {
                 let ufrag = local_ufrag(data).ok_or(DropReason::StunMalformed)?;
                 self.ufrags.get(ufrag).copied().ok_or(DropReason::StunUnknownUfrag)
@@ -155,7 +157,9 @@ mod tests {
         demux.add_ufrag("two", key(2));
         demux.add_path(path(5), key(1));
         type Row = (u16, Vec<u8>, Result<PeerKey, DropReason>);
-        let table: [Row; 9] = [
+        let table: [Row; 11] = [
+            (5, vec![1, 1], Ok(key(1))),
+            (6, vec![1, 1], Err(DropReason::UnknownAddress)),
             (5, vec![0x80, 96], Ok(key(1))),
             (6, vec![0x80, 96], Err(DropReason::UnknownAddress)),
             (5, vec![22], Ok(key(1))),

@@ -5,17 +5,20 @@ use std::time::{Duration, Instant};
 
 use rtc_dtls::crypto_provider::{RTCCrypto, default_provider};
 use rtc_stun::attributes::{
-    ATTR_FINGERPRINT, ATTR_ICE_CONTROLLED, ATTR_MESSAGE_INTEGRITY, ATTR_USE_CANDIDATE, ATTR_USERNAME, AttrType,
-    Attributes,
+    ATTR_FINGERPRINT, ATTR_ICE_CONTROLLED, ATTR_MESSAGE_INTEGRITY, ATTR_PRIORITY, ATTR_USE_CANDIDATE, ATTR_USERNAME,
+    AttrType, Attributes,
 };
 use rtc_stun::error_code::{CODE_ROLE_CONFLICT, CODE_UNKNOWN_ATTRIBUTE, ErrorCode};
 use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::integrity::MessageIntegrity;
-use rtc_stun::message::{BINDING_ERROR, BINDING_REQUEST, BINDING_SUCCESS, Message, MessageType, Setter as _};
+use rtc_stun::message::{
+    BINDING_ERROR, BINDING_REQUEST, BINDING_SUCCESS, Message, MessageType, Setter as _, TransactionId,
+};
 use rtc_stun::uattrs::UnknownAttributes;
 use rtc_stun::xoraddr::XorMappedAddress;
 
 use crate::limits;
+use crate::peer::challenge::Transaction;
 use crate::peer::path::Path;
 use crate::sdp::IceCredentials;
 use crate::sfu::drop::DropReason;
@@ -99,6 +102,42 @@ impl Responder {
             self.selected = None;
         }
         self.paths.len() != before
+    }
+
+    /// A request of our own, for [`crate::peer::challenge`]: a full agent answers it on whatever path it comes.
+    ///
+    /// # Errors
+    /// Where the codec refuses.
+    pub fn request(&self, transaction: Transaction) -> Result<Vec<u8>, DropReason> {
+        let crypto = default_provider().map_err(|_| DropReason::StunIntegrity)?;
+        let Generation { local, remote } = &self.current;
+        let mut message = Message::new();
+        message.transaction_id = TransactionId(transaction);
+        message.set_type(BINDING_REQUEST);
+        message.write_header();
+        let username = format!("{}:{}", remote.ufrag, local.ufrag);
+        // The priority of a peer-reflexive candidate; a lite agent is always controlled, so its tie-breaker never decides.
+        message.add(ATTR_USERNAME, username.as_bytes());
+        message.add(ATTR_PRIORITY, &0x6e00_01ff_u32.to_be_bytes());
+        message.add(ATTR_ICE_CONTROLLED, &0_u64.to_be_bytes());
+        MessageIntegrity::new_short_term_integrity_with_provider(remote.pwd.clone(), crypto.crypto())
+            .add_to(&mut message)
+            .and_then(|()| FINGERPRINT.add_to(&mut message))
+            .map_err(|_| DropReason::StunMalformed)?;
+        Ok(message.raw)
+    }
+
+    /// True for the success response to a request of ours, sealed with the client's password.
+    #[must_use]
+    pub fn is_answer(&self, data: &[u8], transaction: Transaction) -> bool {
+        let Ok(crypto) = default_provider() else { return false };
+        let mut message = Message::new();
+        let parsed = message.unmarshal_binary(data).is_ok() && data.len() == 20 + message.length as usize;
+        parsed
+            && message.typ == BINDING_SUCCESS
+            && message.transaction_id == TransactionId(transaction)
+            && message.get(ATTR_MESSAGE_INTEGRITY).is_ok_and(|value| value.len() == INTEGRITY)
+            && MessageIntegrity::check(&mut message, self.current.remote.pwd.as_bytes(), crypto.crypto()).is_ok()
     }
 
     /// Answers one message into `reply`.

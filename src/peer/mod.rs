@@ -1,6 +1,7 @@
 //! One session's ICE, DTLS and SRTP, sans-IO: datagrams in, opened RTP and RTCP out; packets in, sealed ones out.
 
 pub mod certificate;
+pub mod challenge;
 pub mod cipher;
 pub mod client_hello;
 pub mod demux;
@@ -15,8 +16,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rtc_stun::message::Message;
+
 use crate::limits;
 use crate::peer::certificate::Certificate;
+use crate::peer::challenge::{Challenge, Step};
 use crate::peer::demux::Kind;
 use crate::peer::dtls::{Dtls, DtlsEvent};
 use crate::peer::ice::Responder;
@@ -96,6 +100,9 @@ pub struct Peer {
     srtp: Option<(Opener, Sealer)>,
     role: DtlsRole,
     now: Instant,
+    /// Where media goes: the path that the client has chosen, once it is known to be real.
+    path: Option<Path>,
+    challenge: Option<Challenge>,
     handshake_deadline: Instant,
     last_authentic: Instant,
     /// Bytes that may still be sent to an address that is not acknowledged; `None` where there is no such limit.
@@ -119,6 +126,8 @@ impl Peer {
             srtp: None,
             role: config.role,
             now,
+            path: None,
+            challenge: None,
             handshake_deadline: now + limits::HANDSHAKE_TIME,
             last_authentic: now,
             allowance: None,
@@ -158,7 +167,7 @@ impl Peer {
             *out = bytes;
             return Some(path);
         }
-        let path = self.ice.selected()?;
+        let path = self.path?;
         self.dtls.poll_transmit(out).then_some(path)
     }
 
@@ -175,12 +184,14 @@ impl Peer {
         }
         let handshake = self.srtp.is_none().then_some(self.handshake_deadline);
         let consent = self.last_authentic + limits::CONSENT_EXPIRY;
-        [self.dtls.next_timeout(), handshake, Some(consent)].into_iter().flatten().min()
+        let challenge = self.challenge.as_ref().map(Challenge::next_timeout);
+        [self.dtls.next_timeout(), handshake, challenge, Some(consent)].into_iter().flatten().min()
     }
 
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
+        self.pursue_challenge(now);
         if self.srtp.is_none() && now >= self.handshake_deadline {
             self.end(PeerEnd::HandshakeTimeout);
         } else if now >= self.last_authentic + limits::CONSENT_EXPIRY {
@@ -200,6 +211,8 @@ impl Peer {
         if self.ice.forget(path) {
             self.events.push_back(PeerEvent::PathForgotten(*path));
         }
+        self.path = self.path.filter(|current| current != path);
+        self.challenge = self.challenge.filter(|challenge| challenge.path() != *path);
     }
 
     /// Says goodbye: drain [`Peer::poll_transmit`] once more, then forget the peer.
@@ -210,7 +223,7 @@ impl Peer {
     /// Where to send, once there is a validated path.
     #[must_use]
     pub fn path(&self) -> Option<Path> {
-        self.ice.selected()
+        self.path
     }
 
     /// The handshake is done and media may flow.
@@ -240,7 +253,7 @@ impl Peer {
     /// An SRTCP report from the selected path acknowledged a packet that was sent to it.
     pub fn acknowledge_path(&mut self) {
         self.allowance = None;
-        if let Some(path) = self.ice.selected().filter(|path| !self.acknowledged.contains(path)) {
+        if let Some(path) = self.path.filter(|path| !self.acknowledged.contains(path)) {
             if self.acknowledged.len() == limits::PATHS_PER_PEER {
                 self.acknowledged.remove(0);
             }
@@ -260,6 +273,9 @@ impl Peer {
     }
 
     fn handle_stun(&mut self, now: Instant, path: Path, data: &[u8]) -> Result<Received, DropReason> {
+        if data[0] & 1 == 1 {
+            return self.handle_answer(path, data);
+        }
         let mut reply = Vec::new();
         let checked = self.ice.handle(now, path, data, &mut reply)?;
         self.last_authentic = now;
@@ -273,25 +289,68 @@ impl Peer {
             self.events.push_back(PeerEvent::PathValidated(path));
         }
         if checked.selected {
-            self.select(path);
+            self.select(now, path);
         }
         self.dtls.start(now)?;
         Ok(Received::Control)
     }
 
-    fn select(&mut self, path: Path) {
-        let changed = self.is_connected();
-        if changed && !self.acknowledged.contains(&path) {
-            self.allowance = Some(0);
-        } else {
-            self.allowance = None;
+    /// The client has chosen a path. Once media flows it moves to a new address only when that is known to be real.
+    fn select(&mut self, now: Instant, path: Path) {
+        self.challenge = None;
+        if !self.is_connected() || self.acknowledged.contains(&path) || self.path.is_none() {
+            return self.move_to(path);
         }
+        if self.path == Some(path) {
+            return;
+        }
+        let mut transaction = Message::new();
+        // Where there is no randomness there is no challenge, and the allowance has to do.
+        if transaction.new_transaction_id().is_err() {
+            return self.move_to(path);
+        }
+        self.challenge = Some(Challenge::new(now, path, transaction.transaction_id.0));
+        self.pursue_challenge(now);
+    }
+
+    fn pursue_challenge(&mut self, now: Instant) {
+        match self.challenge.as_mut().and_then(|challenge| challenge.poll(now)) {
+            Some(Step::Request(path, transaction)) => {
+                if let Ok(request) = self.ice.request(transaction) {
+                    self.transmits.push_back((path, request));
+                }
+            }
+            Some(Step::GiveUp(path)) => {
+                self.challenge = None;
+                self.move_to(path);
+            }
+            None => {}
+        }
+    }
+
+    fn handle_answer(&mut self, path: Path, data: &[u8]) -> Result<Received, DropReason> {
+        let expected = self.challenge.filter(|challenge| challenge.path() == path);
+        let challenge = expected.ok_or(DropReason::StunMalformed)?;
+        if !self.ice.is_answer(data, challenge.transaction()) {
+            return Err(DropReason::StunIntegrity);
+        }
+        self.challenge = None;
+        self.move_to(path);
+        self.acknowledge_path();
+        Ok(Received::Control)
+    }
+
+    fn move_to(&mut self, path: Path) {
+        let changed = self.is_connected();
+        let limited = changed && !self.acknowledged.contains(&path);
+        self.allowance = limited.then_some(0);
+        self.path = Some(path);
         self.events.push_back(PeerEvent::PathSelected { path, changed });
     }
 
     fn credit(&mut self, path: &Path, bytes: usize) {
-        if let Some(allowance) = self.allowance.as_mut().filter(|_| self.ice.selected() == Some(*path)) {
-            *allowance += AMPLIFICATION * bytes;
+        if let Some(allowance) = self.allowance.as_mut().filter(|_| self.path == Some(*path)) {
+            *allowance = allowance.saturating_add(AMPLIFICATION * bytes);
         }
     }
 

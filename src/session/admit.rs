@@ -101,8 +101,8 @@ impl Sessions {
     }
 }
 
-/// A reserved session on its way. Dropped before it is confirmed (an error, a deadline, a client that hung up), it leaves
-/// nothing behind.
+/// A reserved session on its way. Dropped before it is confirmed (an error, a deadline, a client that hung up), it
+/// leaves nothing behind.
 struct Admission<'a> {
     sessions: &'a Sessions,
     id: SessionId,

@@ -1,7 +1,8 @@
 //! Session resources: what `Location` names. A POST creates one, a PATCH trickles into it or restarts its ICE, a DELETE
 //! ends it; its worker ends it too, and says so by an [`Event`].
 //!
-//! Everything here runs in the control plane: it may wait, with a deadline. The workers are asked through [`Worker`] alone.
+//! Everything here runs in the control plane: it may wait, with a deadline. The workers are asked through
+//! [`workers::Worker`] alone.
 
 mod admit;
 pub mod placement;
@@ -144,17 +145,17 @@ impl Sessions {
         }
     }
 
-    /// Refuses new sessions from now on, and tells the workers to say goodbye to the old ones and to end.
-    /// [`Sessions::follow`] returns when they have.
+    /// Refuses new sessions from now on, and tells the workers to say goodbye to the old ones and to end, again and
+    /// again as long as one of them does not take it. [`Sessions::follow`] returns when they have ended.
     pub async fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
-        for worker in 0..self.workers.count() {
-            for _ in 0..limits::DRAIN_TIME.as_millis() / SHUTDOWN_RETRY.as_millis() {
-                if self.workers.send(worker, Command::Shutdown).is_ok() {
-                    break;
-                }
-                tokio::time::sleep(SHUTDOWN_RETRY).await;
+        let mut untold: Vec<usize> = (0..self.workers.count()).collect();
+        loop {
+            untold.retain(|worker| self.workers.send(*worker, Command::Shutdown).is_err());
+            if untold.is_empty() {
+                return;
             }
+            tokio::time::sleep(SHUTDOWN_RETRY).await;
         }
     }
 

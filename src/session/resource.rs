@@ -74,13 +74,14 @@ impl Sessions {
     /// Ends a session: the worker says goodbye to the client.
     ///
     /// # Errors
-    /// [`SessionError::NotFound`], the second time too; [`SessionError::Unavailable`] where the worker takes no command,
-    /// and the session goes on then.
+    /// [`SessionError::NotFound`], the second time too; [`SessionError::Unavailable`] where the worker takes no
+    /// command, and the session goes on then.
     pub async fn delete(&self, id: SessionId, role: Role) -> Result<(), SessionError> {
         let worker = self.registry().get(id, role).ok_or(SessionError::NotFound)?.worker;
         let remove = |reply| Command::Remove { session: id, reason: EndReason::Deleted, reply };
         let removed = self.workers.ask(worker, remove)?;
-        // Of two at once the worker tells one that it was there; its own event may have cleared the registry before we do.
+        // Of two at once the worker tells one that it was there; its own event may have cleared the registry before we
+        // do.
         let verdict = timeout(limits::ADMIT_TIME, removed).await;
         self.forget(id, EndReason::Deleted);
         match verdict {

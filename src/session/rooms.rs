@@ -79,7 +79,9 @@ impl Sessions {
             // Biased: after the deadline the answers that are there already are still taken.
             tokio::select! {
                 biased;
-                Ok(state) = answer => rooms.extend(state.rooms.into_iter().map(|room| ((worker, room.name), room.media))),
+                Ok(state) = answer => {
+                    rooms.extend(state.rooms.into_iter().map(|room| ((worker, room.name), room.media)));
+                }
                 () = &mut deadline => {}
             }
         }

@@ -118,6 +118,8 @@ pub struct Light {
     keys: Option<(Context, Context)>,
     closed: bool,
     setup: Setup,
+    /// Answers the server's requests, as a full ICE agent does.
+    pub answers: bool,
 }
 
 impl Light {
@@ -157,6 +159,7 @@ impl Light {
             keys: None,
             closed: false,
             setup,
+            answers: true,
         })
     }
 
@@ -250,6 +253,10 @@ impl Light {
 
     fn handle(&mut self, bytes: &[u8]) -> Option<Incoming> {
         match bytes.first()? {
+            0..=3 => {
+                self.answer(bytes);
+                None
+            }
             20..=63 => {
                 let events = self.endpoint.read(Instant::now(), PEER.parse().unwrap(), None, BytesMut::from(bytes));
                 for event in events.unwrap_or_default() {
@@ -275,6 +282,28 @@ impl Light {
             }
             _ => None,
         }
+    }
+
+    /// Answers a Binding request of the server's, as a full agent does (RFC 8445 §7.3).
+    fn answer(&self, bytes: &[u8]) {
+        let mut message = Message::new();
+        if !self.answers || message.unmarshal_binary(bytes).is_err() || message.typ != BINDING_REQUEST {
+            return;
+        }
+        let provider = rtc_dtls::crypto_provider::default_provider().unwrap();
+        MessageIntegrity::check(&mut message, self.pwd.as_bytes(), provider.crypto())
+            .expect("sealed with our password");
+        let username = message.get(ATTR_USERNAME).unwrap();
+        assert_eq!(username, format!("{}:{}", self.ufrag, self.server_ufrag).as_bytes());
+        let mut response = Message::new();
+        response.transaction_id = message.transaction_id;
+        response.set_type(BINDING_SUCCESS);
+        response.write_header();
+        MessageIntegrity::new_short_term_integrity_with_provider(self.pwd.clone(), provider.crypto())
+            .add_to(&mut response)
+            .unwrap();
+        FINGERPRINT.add_to(&mut response).unwrap();
+        self.socket.send_to(&response.raw, self.server).unwrap();
     }
 
     fn derive(&mut self) {

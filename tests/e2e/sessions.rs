@@ -68,20 +68,51 @@ fn a_passive_offerer_publishes_and_plays() {
 }
 
 #[test]
-fn a_subscriber_whose_port_changes_goes_on() {
+fn a_subscriber_whose_port_changes_goes_on_within_one_check() {
     let server = Server::start();
     let mut publisher = Light::connect(&server.base, Role::Publish, "port");
     let mut frames = Frames::new(2);
     publisher.send_frame(&mut frames, true);
     let mut subscriber = Light::connect(&server.base, Role::Play, "port");
-    let before = pass(&mut publisher, &mut frames, &mut subscriber, 2);
+    pass(&mut publisher, &mut frames, &mut subscriber, 2);
     for tag in 3..6 {
         subscriber.change_port();
-        // An address that is not acknowledged gets three times what it sent: two checks are worth a packet, and its report opens the rest.
-        assert!(subscriber.check() && subscriber.check(), "a check from the new port is answered");
+        assert!(subscriber.check(), "a check from the new port is answered");
         frames.tag = tag;
-        assert!(pass(&mut publisher, &mut frames, &mut subscriber, tag) > before);
+        pass(&mut publisher, &mut frames, &mut subscriber, tag);
     }
+}
+
+/// One that answers no requests gets three times what it sent, until its report shows that packets arrive.
+#[test]
+fn an_address_that_does_not_answer_is_held_down_until_a_report_comes() {
+    let server = Server::start();
+    let mut publisher = Light::connect(&server.base, Role::Publish, "mute");
+    let mut frames = Frames::new(2);
+    publisher.send_frame(&mut frames, true);
+    let mut subscriber = Light::connect(&server.base, Role::Play, "mute");
+    subscriber.answers = false;
+    pass(&mut publisher, &mut frames, &mut subscriber, 2);
+    subscriber.change_port();
+    let silent = subscriber.socket.try_clone().unwrap();
+    assert!(subscriber.check());
+    let end = Instant::now() + SOON;
+    let mut bytes = 0;
+    silent.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+    let mut buffer = [0; 2048];
+    while Instant::now() < end {
+        publisher.send_frame(&mut frames, true);
+        while let Ok((length, _)) = silent.recv_from(&mut buffer) {
+            bytes += length;
+        }
+    }
+    assert!(bytes <= 4 * 150, "{bytes} bytes for one check");
+    // More checks are worth a packet, and the report on it opens the rest.
+    for _ in 0..6 {
+        assert!(subscriber.check());
+    }
+    frames.tag = 3;
+    pass(&mut publisher, &mut frames, &mut subscriber, 3);
 }
 
 #[test]
@@ -109,7 +140,7 @@ fn an_ice_restart_keeps_the_media() {
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert_ne!(reply.headers["etag"].to_str().unwrap(), subscriber.etag);
     subscriber.change_port();
-    assert!(subscriber.check() && subscriber.check(), "a check with the new credentials is answered");
+    assert!(subscriber.check(), "a check with the new credentials is answered");
     pass(&mut publisher, &mut frames, &mut subscriber, 2);
 }
 
