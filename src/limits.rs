@@ -131,14 +131,16 @@ const _: () = assert!(PACKET_BYTES < HISTORY_CHUNK_BYTES);
 
 // ---- what a publisher may send ----------------------------------------------------------------------
 
-/// SSRCs of one publisher: media and retransmissions of four layers, one audio, and some that a restarted encoder takes anew.
+/// SSRCs of one publisher: media and retransmissions of four layers, one audio, and some that a restarted encoder
+/// takes anew.
 pub const SSRCS_PER_PUBLISHER: usize = 16;
 /// Longest parameter set (SPS, PPS) that is kept for repetition.
 pub const PARAMETER_SET_BYTES: usize = 512;
 
 // ---- what a subscriber may ask ----------------------------------------------------------------------
 
-/// Retransmissions that one subscriber gets per second: more than that much loss is no loss but an attack or a dead path.
+/// Retransmissions that one subscriber gets per second: more than that much loss is no loss but an attack or a dead
+/// path.
 pub const RETRANSMISSIONS_PER_SECOND: u32 = 1_000;
 /// Retransmissions that wait for the next flush, per subscriber.
 pub const RETRANSMISSIONS_PENDING: usize = 256;
@@ -242,7 +244,8 @@ pub const PATHS_PER_PEER: usize = 8;
 pub const HANDSHAKE_DATAGRAMS: u32 = 256;
 /// Bytes likewise.
 pub const HANDSHAKE_BYTES: usize = 96 << 10;
-/// DTLS datagrams after the handshake, per session: repeated last flights and the goodbye. What is beyond goes unanswered.
+/// DTLS datagrams after the handshake, per session: repeated last flights and the goodbye. What is beyond goes
+/// unanswered.
 pub const DTLS_DATAGRAMS_AFTER: u32 = 1024;
 /// Largest ClientHello that is put together to be looked at: with a post-quantum key share it has 1.5 kB.
 pub const CLIENT_HELLO_BYTES: usize = 8 << 10;

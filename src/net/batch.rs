@@ -75,12 +75,13 @@ impl SendBatch {
         }
     }
 
-    /// True where the next datagram on this route needs a [`SendBatch::flush`] first.
+    /// True where the next datagram needs a [`SendBatch::flush`] first.
     #[must_use]
-    pub fn is_full(&self, route: &Route) -> bool {
+    pub fn is_full(&self) -> bool {
         let room = self.used + limits::DATAGRAM_BYTES <= self.bytes.len();
-        let seat = self.trains.len() < limits::SEND_BATCH_TRAINS
-            || (self.open && self.trains.last().is_some_and(|train| train.route == *route));
+        // Whether the datagram fits the last train is known only once its length is: so the last seat is never
+        // counted on.
+        let seat = self.trains.len() < limits::SEND_BATCH_TRAINS;
         !(room && seat)
     }
 
@@ -110,7 +111,7 @@ impl SendBatch {
             train.datagrams += 1;
             self.open = segment == train.segment;
         } else {
-            debug_assert!(self.trains.len() <= limits::SEND_BATCH_TRAINS);
+            debug_assert!(self.trains.len() < limits::SEND_BATCH_TRAINS);
             self.trains.push(Train { route: *route, start, len, segment, datagrams: 1 });
             self.open = true;
         }

@@ -121,8 +121,8 @@ impl UdpPort {
     }
 
     /// Space for one datagram on this route; [`UdpPort::commit`] makes it one. A full batch is flushed first.
-    pub fn begin(&mut self, route: &Route) -> &mut [u8] {
-        if self.batch.is_full(route) {
+    pub fn begin(&mut self) -> &mut [u8] {
+        if self.batch.is_full() {
             self.flush();
         }
         self.batch.begin()
@@ -186,7 +186,7 @@ mod tests {
                 assert_eq!((route.local, route.remote), (ours.ip(), client.local_addr().unwrap()));
                 assert_eq!(data, b"check");
 
-                port.begin(&route)[..5].copy_from_slice(b"reply");
+                port.begin()[..5].copy_from_slice(b"reply");
                 port.commit(&route, 5);
                 port.flush();
                 let mut answer = [0; 16];
@@ -204,7 +204,7 @@ mod tests {
             let route = Route { local: addresses[0].parse().unwrap(), remote: client.local_addr().unwrap() };
             let sizes = [1_200, 1_200, 1_200, 77, 900, 900];
             for (index, size) in (0..).zip(sizes) {
-                port.begin(&route)[..size].fill(index);
+                port.begin()[..size].fill(index);
                 port.commit(&route, size);
             }
             port.flush();

@@ -1,7 +1,8 @@
-//! Is a client's new address real? Before media moves there, one Binding request of ours goes out to it: only who receives it can answer
-//! with its transaction (like QUIC's PATH_CHALLENGE, RFC 9000 §8.2). Until then media stays where it was, so a change of path loses nothing, and
-//! nobody can aim a stream at a third party. A client that answers no requests is moved all the same after some tries; then the
-//! peer's allowance holds it down until a report acknowledges what was sent.
+//! Is a client's new address real? Before media moves there, one Binding request of ours goes out to it: only who
+//! receives it can answer with its transaction (like QUIC's `PATH_CHALLENGE`, RFC 9000 §8.2). Until then media stays
+//! where it was, so a change of path loses nothing, and nobody can aim a stream at a third party. A client that
+//! answers no requests is moved all the same after some tries; then the peer's allowance holds it down until a
+//! report acknowledges what was sent.
 
 use std::time::{Duration, Instant};
 

@@ -62,8 +62,8 @@ impl Cipher {
         }
     }
 
-    /// Encrypts `body` and returns the tag, which covers `clear`, the body and, with HMAC, `trailer` (the rollover counter or the
-    /// SRTCP index; GCM has it in the nonce or in `clear`).
+    /// Encrypts `body` and returns the tag, which covers `clear`, the body and, with HMAC, `trailer` (the rollover
+    /// counter or the SRTCP index; GCM has it in the nonce or in `clear`).
     pub fn seal(&self, position: Position, clear: &[&[u8]], body: &mut [u8], trailer: [u8; 4]) -> Tag {
         match self {
             Self::Gcm(gcm) => {
@@ -104,8 +104,8 @@ impl Cipher {
     }
 }
 
-/// Longest associated data: an RTP header with all its contributing sources and a large extension, or an RTCP header and index. A
-/// longer one opens under no key.
+/// Longest associated data: an RTP header with all its contributing sources and a large extension, or an RTCP
+/// header and index. A longer one opens under no key.
 const MAX_AAD: usize = 1024;
 
 fn join<'a>(parts: &[&[u8]], out: &'a mut [u8; MAX_AAD]) -> &'a [u8] {
@@ -130,7 +130,8 @@ impl AsRef<[u8]> for Tag {
     }
 }
 
-/// What makes a nonce unique under one key: SSRC, and the packet index of SRTP (48 bits) or the index of SRTCP (31 bits).
+/// What makes a nonce unique under one key: SSRC, and the packet index of SRTP (48 bits) or the index of SRTCP (31
+/// bits).
 #[derive(Clone, Copy)]
 pub struct Position {
     /// Synchronisation source.

@@ -1,6 +1,6 @@
-//! A look into the ClientHello before the handshake begins: which SRTP profiles the client has. Browsers list AES-CM first, and the family's
-//! server takes the client's order, so AES-GCM has to be chosen here. The message comes in fragments (RFC 6347 §4.2.3): Chromium's is longer than
-//! a datagram.
+//! A look into the ClientHello before the handshake begins: which SRTP profiles the client has. Browsers list
+//! AES-CM first, and the family's server takes the client's order, so AES-GCM has to be chosen here. The message
+//! comes in fragments (RFC 6347 §4.2.3): Chromium's is longer than a datagram.
 
 use crate::limits;
 use crate::peer::keys::Profile;
@@ -22,7 +22,8 @@ pub struct Assembler {
 }
 
 impl Assembler {
-    /// Takes the handshake fragments of a datagram. The profile once the message is whole; what is no ClientHello is passed over.
+    /// Takes the handshake fragments of a datagram. The profile once the message is whole; what is no ClientHello
+    /// is passed over.
     pub fn handle(&mut self, datagram: &[u8]) -> Option<Profile> {
         let mut rest = datagram;
         while let Some((header, tail)) = rest.split_at_checked(RECORD_HEADER) {
@@ -116,27 +117,28 @@ mod tests {
 
     /// A ClientHello with these SRTP profiles and a long extension, as Chromium's key share is.
     fn hello(profiles: &[u16]) -> Vec<u8> {
+        let two = |length: usize| u16::try_from(length).unwrap().to_be_bytes();
         let mut body = vec![0xfe, 0xfd];
         body.extend([7; 32]);
         body.extend([0, 0, 0, 2, 0xc0, 0x2b, 1, 0]);
         let mut extensions = vec![0, 51, 4, 0];
         extensions.extend([9; 1024]);
         extensions.extend(USE_SRTP.to_be_bytes());
-        extensions.extend((2 * profiles.len() as u16 + 3).to_be_bytes());
-        extensions.extend((2 * profiles.len() as u16).to_be_bytes());
-        profiles.iter().for_each(|profile| extensions.extend(profile.to_be_bytes()));
+        extensions.extend(two(2 * profiles.len() + 3));
+        extensions.extend(two(2 * profiles.len()));
+        extensions.extend(profiles.iter().flat_map(|profile| profile.to_be_bytes()));
         extensions.push(0);
-        body.extend((extensions.len() as u16).to_be_bytes());
+        body.extend(two(extensions.len()));
         body.extend(extensions);
         body
     }
 
     fn fragment(body: &[u8], offset: usize, length: usize) -> Vec<u8> {
-        let three = |number: usize| (number as u32).to_be_bytes()[1..].to_vec();
+        let three = |number: usize| u32::try_from(number).unwrap().to_be_bytes()[1..].to_vec();
         let mut message = [vec![CLIENT_HELLO], three(body.len()), vec![0, 0], three(offset), three(length)].concat();
         message.extend(&body[offset..offset + length]);
         let mut record = vec![HANDSHAKE, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0];
-        record.extend((message.len() as u16).to_be_bytes());
+        record.extend(u16::try_from(message.len()).unwrap().to_be_bytes());
         record.extend(message);
         record
     }

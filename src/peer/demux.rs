@@ -67,8 +67,8 @@ impl Demux {
         }
     }
 
-    /// Checks for this local ufrag go to the peer. After an ICE restart the one before still does; older ones are forgotten, so
-    /// that a client that restarts for ever takes no more room than another.
+    /// Checks for this local ufrag go to the peer. After an ICE restart the one before still does; older ones are
+    /// forgotten, so that a client that restarts for ever takes no more room than another.
     pub fn add_ufrag(&mut self, ufrag: &str, peer: PeerKey) {
         let owned = &mut self.owned.entry(peer).or_default().ufrags;
         if owned.len() == UFRAGS_PER_PEER {
@@ -144,7 +144,7 @@ mod tests {
     fn stun(username: &str) -> Vec<u8> {
         let mut message = vec![0; 20];
         message[1] = 1;
-        message.extend([0x80, 0x22, 0, 3, b'a', b'b', b'c', 0, 0, 6, 0, username.len() as u8]);
+        message.extend([0x80, 0x22, 0, 3, b'a', b'b', b'c', 0, 0, 6, 0, u8::try_from(username.len()).unwrap()]);
         message.extend(username.as_bytes());
         message.resize(message.len().next_multiple_of(4), 0);
         message
@@ -152,11 +152,11 @@ mod tests {
 
     #[test]
     fn datagrams_find_their_peer() {
+        type Row = (u16, Vec<u8>, Result<PeerKey, DropReason>);
         let mut demux = Demux::default();
         demux.add_ufrag("one", key(1));
         demux.add_ufrag("two", key(2));
         demux.add_path(path(5), key(1));
-        type Row = (u16, Vec<u8>, Result<PeerKey, DropReason>);
         let table: [Row; 11] = [
             (5, vec![1, 1], Ok(key(1))),
             (6, vec![1, 1], Err(DropReason::UnknownAddress)),

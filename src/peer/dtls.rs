@@ -1,4 +1,5 @@
-//! The handshake of one peer, by the family's DTLS endpoint: what goes into it is bounded, and what comes out of it is keying material.
+//! The handshake of one peer, by the family's DTLS endpoint: what goes into it is bounded, and what comes out of it
+//! is keying material.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -147,14 +148,14 @@ impl Dtls {
         (due && self.endpoint.handle_timeout(PEER, now).is_err()).then_some(DtlsEvent::Failed)
     }
 
-    /// Queues a close_notify.
+    /// Queues a `close_notify`.
     pub fn close(&mut self, now: Instant) {
         // Before the handshake there is nobody to say goodbye to.
         let _ = self.endpoint.close(now);
     }
 
-    /// What may enter the endpoint. It queues records of the next epoch without bound, so data has no business here at all (there is no
-    /// data channel); and once connected an alert in the clear is nobody's word.
+    /// What may enter the endpoint. It queues records of the next epoch without bound, so data has no business here
+    /// at all (there is no data channel); and once connected an alert in the clear is nobody's word.
     fn is_wanted(&self, kind: u8, epoch: u16) -> bool {
         kind != APPLICATION_DATA && !(self.connected && kind == ALERT && epoch == 0)
     }

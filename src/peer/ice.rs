@@ -1,5 +1,5 @@
-//! An ICE-lite responder (RFC 8445 §2.5): answers checks, learns the client's addresses from them, and follows its nomination. Nothing changes
-//! before a check's MESSAGE-INTEGRITY has been verified.
+//! An ICE-lite responder (RFC 8445 §2.5): answers checks, learns the client's addresses from them, and follows its
+//! nomination. Nothing changes before a check's MESSAGE-INTEGRITY has been verified.
 
 use std::time::{Duration, Instant};
 
@@ -23,8 +23,8 @@ use crate::peer::path::Path;
 use crate::sdp::IceCredentials;
 use crate::sfu::drop::DropReason;
 
-/// A selected path that has been silent for so long gives way to another one that is checked, even without a nomination: the
-/// client's address has changed behind its back.
+/// A selected path that has been silent for so long gives way to another one that is checked, even without a
+/// nomination: the client's address has changed behind its back.
 const STALE_PATH: Duration = Duration::from_millis(2_500);
 /// Bytes of a MESSAGE-INTEGRITY value (RFC 8489 §14.5).
 const INTEGRITY: usize = 20;
@@ -116,7 +116,8 @@ impl Responder {
         message.set_type(BINDING_REQUEST);
         message.write_header();
         let username = format!("{}:{}", remote.ufrag, local.ufrag);
-        // The priority of a peer-reflexive candidate; a lite agent is always controlled, so its tie-breaker never decides.
+        // The priority of a peer-reflexive candidate; a lite agent is always controlled, so its tie-breaker never
+        // decides.
         message.add(ATTR_USERNAME, username.as_bytes());
         message.add(ATTR_PRIORITY, &0x6e00_01ff_u32.to_be_bytes());
         message.add(ATTR_ICE_CONTROLLED, &0_u64.to_be_bytes());
@@ -173,8 +174,7 @@ impl Responder {
     fn authenticate(&self, message: &mut Message, crypto: &dyn RTCCrypto) -> Result<bool, DropReason> {
         let username = message.get(ATTR_USERNAME).map_err(|_| DropReason::StunMalformed)?;
         let names = |generation: &Generation| {
-            let expected =
-                [&generation.local.ufrag, ":", &generation.remote.ufrag].map(|part| part.as_bytes()).concat();
+            let expected = [&generation.local.ufrag, ":", &generation.remote.ufrag].map(str::as_bytes).concat();
             expected == username
         };
         let current = names(&self.current);
@@ -235,8 +235,8 @@ fn has(message: &Message, attribute: AttrType) -> bool {
     message.attributes.0.iter().any(|found| found.typ == attribute)
 }
 
-/// Why an authentic check is answered with an error: a role conflict (a lite agent stays controlled, RFC 8445 §6.1.1) or
-/// attributes that must be understood and are not (RFC 8489 §6.3.1).
+/// Why an authentic check is answered with an error: a role conflict (a lite agent stays controlled, RFC 8445
+/// §6.1.1) or attributes that must be understood and are not (RFC 8489 §6.3.1).
 fn objection(message: &Message) -> Option<(ErrorCode, Vec<AttrType>)> {
     // USERNAME, MESSAGE-INTEGRITY, PRIORITY, USE-CANDIDATE; above 0x8000 understanding is optional.
     const KNOWN: [u16; 4] = [0x0006, 0x0008, 0x0024, 0x0025];

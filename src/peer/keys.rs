@@ -40,7 +40,8 @@ pub struct Master<'a> {
     salt: &'a [u8],
 }
 
-/// Splits keying material into the client's and the server's write keys (RFC 5764 §4.2). `None` where the length is wrong.
+/// Splits keying material into the client's and the server's write keys (RFC 5764 §4.2). `None` where the length is
+/// wrong.
 #[must_use]
 pub fn split(profile: Profile, material: &[u8]) -> Option<(Master<'_>, Master<'_>)> {
     if material.len() != profile.material() {

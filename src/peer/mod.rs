@@ -73,7 +73,7 @@ pub enum PeerEvent {
     },
     /// The handshake is done.
     Connected {
-        /// AEAD_AES_128_GCM rather than AES_CM_128_HMAC_SHA1_80.
+        /// `AEAD_AES_128_GCM` rather than `AES_CM_128_HMAC_SHA1_80`.
         gcm: bool,
     },
     /// The peer is over.
@@ -261,8 +261,8 @@ impl Peer {
         }
     }
 
-    /// Seals one RTP packet into `out` and returns its length. `index` is 2^16 × ROC + SEQ. `None` where `out` is too small or
-    /// the peer is not connected.
+    /// Seals one RTP packet into `out` and returns its length. `index` is 2^16 × ROC + SEQ. `None` where `out` is
+    /// too small or the peer is not connected.
     pub fn seal_rtp(&mut self, index: u64, header: &[u8], payload: &[u8], out: &mut [u8]) -> Option<usize> {
         self.srtp.as_ref()?.1.seal_rtp(index, header, payload, out)
     }

@@ -1,10 +1,11 @@
-//! SRTP and SRTCP of one peer (RFC 3711, RFC 7714): opens in place, seals out of place, allocates nothing per packet. What it remembers of
-//! an SSRC is written by authenticated packets alone: a forged one leaves no trace.
+//! SRTP and SRTCP of one peer (RFC 3711, RFC 7714): opens in place, seals out of place, allocates nothing per
+//! packet. What it remembers of an SSRC is written by authenticated packets alone: a forged one leaves no trace.
 
 use crate::limits;
 use crate::peer::cipher::{Cipher, Position};
 use crate::peer::keys::{Label, Master, Profile, SessionKeys};
 use crate::peer::replay::ReplayWindow;
+use crate::rtp::sequence::low16;
 use crate::sfu::drop::DropReason;
 
 /// Bytes of the SRTCP index with its E bit.
@@ -123,8 +124,8 @@ impl Sealer {
         }
     }
 
-    /// Seals an RTP packet into `out` and returns its length; `None` where `out` is too small. The caller gives the index
-    /// (2^16 × ROC + SEQ), and the same bytes whenever it gives the same one (RFC 3711 §9.1).
+    /// Seals an RTP packet into `out` and returns its length; `None` where `out` is too small. The caller gives the
+    /// index (2^16 × ROC + SEQ), and the same bytes whenever it gives the same one (RFC 3711 §9.1).
     #[must_use]
     pub fn seal_rtp(&self, index: u64, header: &[u8], payload: &[u8], out: &mut [u8]) -> Option<usize> {
         let end = header.len() + payload.len();
@@ -138,8 +139,8 @@ impl Sealer {
         Some(out.len())
     }
 
-    /// Seals a compound RTCP packet into `out` and returns its length; `None` where `out` is too small, or after 2^31 packets, when
-    /// the key is used up.
+    /// Seals a compound RTCP packet into `out` and returns its length; `None` where `out` is too small, or after
+    /// 2^31 packets, when the key is used up.
     #[must_use]
     pub fn seal_rtcp(&mut self, packet: &[u8], out: &mut [u8]) -> Option<usize> {
         let tag_length = self.rtcp.tag();
@@ -180,7 +181,7 @@ fn rtp_header(data: &[u8]) -> Option<(usize, u32, u16)> {
 /// The index of a sequence number, nearest to the highest one (RFC 3711 §3.3.1).
 fn estimate_index(highest: Option<u64>, sequence: u16) -> u64 {
     let Some(highest) = highest else { return u64::from(sequence) };
-    let distance = i64::from(sequence.wrapping_sub(highest as u16).cast_signed());
+    let distance = i64::from(sequence.wrapping_sub(low16(highest)).cast_signed());
     match highest.checked_add_signed(distance) {
         Some(index) => index & 0xffff_ffff_ffff,
         // Before the first cycle there is none: it can only be ahead.
@@ -216,7 +217,7 @@ mod tests {
     }
 
     fn ends(profile: Profile) -> Ends {
-        let material: Vec<u8> = (0..profile.material()).map(|n| n as u8 ^ 0x5a).collect();
+        let material: Vec<u8> = (0_u8..).take(profile.material()).map(|n| n ^ 0x5a).collect();
         let (client, _) = split(profile, &material).unwrap();
         let theirs = match profile {
             Profile::Gcm => ProtectionProfile::AeadAes128Gcm,
@@ -255,10 +256,10 @@ mod tests {
     fn rtp_goes_both_ways_with_the_family_over_rollovers() {
         for profile in PROFILES {
             let mut ends = ends(profile);
-            for step in 0..400_u64 {
-                let index = 65_300 + step * 500;
-                let head = header(9, index as u16, step % 2 == 0);
-                let payload = vec![step as u8; step as usize % 50];
+            for step in 0..400_u16 {
+                let index = 65_300 + u64::from(step) * 500;
+                let head = header(9, low16(index), step % 2 == 0);
+                let payload = vec![step.to_be_bytes()[1]; usize::from(step) % 50];
                 let plain = [head.clone(), payload.clone()].concat();
                 let mut ours = [0; 256];
                 let length = ends.sealer.seal_rtp(index, &head, &payload, &mut ours).unwrap();
@@ -311,7 +312,7 @@ mod tests {
             for index in 0..500 {
                 let mut packet = [0; 128];
                 let length =
-                    ends.sealer.seal_rtp(index, &header(9, index as u16, false), b"real", &mut packet).unwrap();
+                    ends.sealer.seal_rtp(index, &header(9, low16(index), false), b"real", &mut packet).unwrap();
                 assert!(ends.opener.open_rtp(&mut packet[..length]).is_ok(), "{index}");
             }
         }

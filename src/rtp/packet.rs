@@ -115,7 +115,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// Writes the header with one-byte extension elements (id 1 to 14, value of 1 to 16 bytes; others are left out) and returns its length.
+    /// Writes the header with one-byte extension elements (id 1 to 14, value of 1 to 16 bytes; others are left out)
+    /// and returns its length.
     pub fn write<'e>(&self, elements: impl Iterator<Item = (u8, &'e [u8])>, out: &mut [u8; MAX_HEADER]) -> usize {
         out[0] = 0x80;
         out[1] = u8::from(self.marker) << 7 | self.payload_type.0;

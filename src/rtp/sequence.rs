@@ -1,5 +1,19 @@
 //! Sequence numbers and timestamps without their wrap (RFC 3550 appendix A.1).
 
+/// The sequence number of an extended one, or of a packet index: its low 16 bits.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are meant")]
+pub const fn low16(extended: u64) -> u16 {
+    extended as u16
+}
+
+/// The timestamp of an extended one: its low 32 bits.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the low bits are meant")]
+pub const fn low32(extended: i64) -> u32 {
+    extended as u32
+}
+
 /// Extends 16-bit sequence numbers to 64 bits. The first one lands in the second cycle, so that packets from before it
 /// have numbers too.
 #[derive(Clone, Copy, Default, Debug)]
@@ -13,7 +27,7 @@ impl SequenceExtender {
         let extended = match self.highest {
             None => (1 << 16) + u64::from(sequence),
             Some(highest) => {
-                let distance = sequence.wrapping_sub(highest as u16).cast_signed();
+                let distance = sequence.wrapping_sub(low16(highest)).cast_signed();
                 highest.saturating_add_signed(i64::from(distance))
             }
         };
@@ -33,7 +47,7 @@ impl TimestampExtender {
     pub fn extend(&mut self, timestamp: u32) -> i64 {
         let extended = match self.last {
             None => (1 << 32) + i64::from(timestamp),
-            Some(last) => last + i64::from(timestamp.wrapping_sub(last as u32).cast_signed()),
+            Some(last) => last + i64::from(timestamp.wrapping_sub(low32(last)).cast_signed()),
         };
         self.last = Some(extended);
         extended
@@ -42,7 +56,7 @@ impl TimestampExtender {
     /// The extended timestamp nearest to the last one, which stays the last one. `None` before the first.
     #[must_use]
     pub fn peek(&self, timestamp: u32) -> Option<i64> {
-        self.last.map(|last| last + i64::from(timestamp.wrapping_sub(last as u32).cast_signed()))
+        self.last.map(|last| last + i64::from(timestamp.wrapping_sub(low32(last)).cast_signed()))
     }
 }
 

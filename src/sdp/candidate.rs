@@ -3,8 +3,8 @@
 use crate::limits::ANSWER_CANDIDATES;
 use crate::sdp::{Candidate, Transport};
 
-/// The values of our `a=candidate` lines: all UDP ones before all TCP ones (FFmpeg takes the first line and wants UDP), otherwise in
-/// the order given, and component 1 alone because of rtcp-mux.
+/// The values of our `a=candidate` lines: all UDP ones before all TCP ones (FFmpeg takes the first line and wants
+/// UDP), otherwise in the order given, and component 1 alone because of rtcp-mux.
 pub(super) fn values(candidates: &[Candidate]) -> Vec<String> {
     let by = |transport| candidates.iter().filter(move |candidate| candidate.transport == transport).enumerate();
     by(Transport::Udp)
@@ -29,8 +29,8 @@ fn value(all: &[Candidate], rank: usize, candidate: &Candidate) -> String {
     format!("{foundation} 1 {name} {priority} {ip} {} typ host{tail}", address.port())
 }
 
-/// RFC 8445 §5.1.2.1, with TCP's type preference below that of UDP and the direction preference of passive host candidates
-/// (RFC 6544 §4.2). `rank` counts within the transport from the best one, 0.
+/// RFC 8445 §5.1.2.1, with TCP's type preference below that of UDP and the direction preference of passive host
+/// candidates (RFC 6544 §4.2). `rank` counts within the transport from the best one, 0.
 fn priority(transport: Transport, rank: usize) -> u32 {
     let rank = u32::try_from(rank.min(ANSWER_CANDIDATES)).unwrap_or_default();
     let (type_preference, local_preference) = match transport {

@@ -5,8 +5,9 @@ use crate::sdp::codecs::{Carries, OfferedFormat};
 use crate::sdp::h264;
 use crate::sdp::parameters::parameter;
 
-/// The media formats of an m-line that can be forwarded: those of the published codec first, then codec by codec as the offer mentions
-/// them, and within a codec the best fitting ones first. Without a published format this is the offer's own preference.
+/// The media formats of an m-line that can be forwarded: those of the published codec first, then codec by codec as
+/// the offer mentions them, and within a codec the best fitting ones first. Without a published format this is the
+/// offer's own preference.
 pub(super) fn fitting<'a>(offered: &'a [OfferedFormat], published: Option<&Format>) -> Vec<&'a OfferedFormat> {
     let mut ranked = Vec::new();
     for format in offered {
@@ -30,8 +31,8 @@ fn drop_single_nal_unit_mode(fitting: &mut Vec<&OfferedFormat>) {
     }
 }
 
-/// How well an offered format takes the published one of its codec (or, without one, how much it is preferred), the smaller the
-/// better; `None` where it cannot.
+/// How well an offered format takes the published one of its codec (or, without one, how much it is preferred), the
+/// smaller the better; `None` where it cannot.
 fn rank(codec: Codec, published: Option<&str>, offered: &str) -> Option<u8> {
     let profile = |name, default| {
         let of = |fmtp| parameter(fmtp, name).unwrap_or(default).to_owned();

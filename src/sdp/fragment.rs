@@ -14,8 +14,8 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    /// Parses a fragment: credentials at the top or below any m-line, any mid, any m-line. Candidates are checked for form and
-    /// otherwise ignored: an ICE-lite side learns addresses from checks.
+    /// Parses a fragment: credentials at the top or below any m-line, any mid, any m-line. Candidates are checked
+    /// for form and otherwise ignored: an ICE-lite side learns addresses from checks.
     ///
     /// # Errors
     /// [`SdpError::Invalid`] says what is wrong with it.

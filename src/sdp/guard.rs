@@ -3,9 +3,9 @@
 use crate::limits::{BODY_BYTES, SDP_LINE_BYTES, SDP_LINES};
 use crate::sdp::offer::SdpError;
 
-/// The lines of a text without their line ends (CRLF or LF). The parser would take a bare carriage return for a part of a value,
-/// and an answer would then repeat it as the end of a line; and it trims white space of any script, so that other readers find other
-/// attributes than it does. Both are refused here, once for all.
+/// The lines of a text without their line ends (CRLF or LF). The parser would take a bare carriage return for a
+/// part of a value, and an answer would then repeat it as the end of a line; and it trims white space of any
+/// script, so that other readers find other attributes than it does. Both are refused here, once for all.
 ///
 /// # Errors
 /// [`SdpError::Invalid`] where the text passes a bound or holds such a character.

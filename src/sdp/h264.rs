@@ -34,7 +34,8 @@ pub(super) fn rank(published: Option<&str>, offered: &str) -> Option<u8> {
     Some(mode + published.map_or(0, |published| distance(profile(published), profile(offered))))
 }
 
-/// 0 for the same profile, then the nearest that can decode more, then the nearest that can decode less, then the exotic ones.
+/// 0 for the same profile, then the nearest that can decode more, then the nearest that can decode less, then the
+/// exotic ones.
 fn distance(published: Profile, offered: Profile) -> u8 {
     let (from, to) = (published as u8, offered as u8);
     match offered {

@@ -141,7 +141,8 @@ impl Media {
     }
 }
 
-/// The protocols that JSEP has an answerer take for RTP over DTLS (RFC 8829 §5.1.2); whether there is a fingerprint says the rest.
+/// The protocols that JSEP has an answerer take for RTP over DTLS (RFC 8829 §5.1.2); whether there is a fingerprint
+/// says the rest.
 fn is_rtp(proto: &str) -> bool {
     proto.strip_prefix("UDP/TLS/").or_else(|| proto.strip_prefix("TCP/TLS/")).unwrap_or(proto).starts_with("RTP/")
 }
@@ -163,7 +164,8 @@ fn direction(attributes: Attributes<'_>) -> Direction {
         .unwrap_or(Direction::SendRecv)
 }
 
-/// The SSRC of the media and of its retransmissions (RFC 5576 §4): the FID group says both, else the first `a=ssrc` the one.
+/// The SSRC of the media and of its retransmissions (RFC 5576 §4): the FID group says both, else the first `a=ssrc`
+/// the one.
 fn ssrcs(attributes: Attributes<'_>) -> (Option<Ssrc>, Option<Ssrc>) {
     let number = |word: &str| word.parse().ok().map(Ssrc);
     let group = attributes.values("ssrc-group").find_map(|group| {

@@ -45,8 +45,8 @@ impl Offer {
     /// Parses an offer.
     ///
     /// # Errors
-    /// [`SdpError::Invalid`] says what is wrong with it; [`SdpError::Unservable`] where the client is ICE-lite too, so that
-    /// nobody would send a check (RFC 8445 §6.1.1).
+    /// [`SdpError::Invalid`] says what is wrong with it; [`SdpError::Unservable`] where the client is ICE-lite too, so
+    /// that nobody would send a check (RFC 8445 §6.1.1).
     pub fn parse(text: &str) -> Result<Self, SdpError> {
         guard::lines(text)?;
         let session = SessionDescription::unmarshal(&mut Cursor::new(text)).map_err(|error| not_sdp(&error))?;
@@ -93,7 +93,8 @@ impl Offer {
         self.transport.role
     }
 
-    /// Checks that the session's transport is that of the first accepted m-line, which carries the BUNDLE group (RFC 9143 §7.3.2).
+    /// Checks that the session's transport is that of the first accepted m-line, which carries the BUNDLE group
+    /// (RFC 9143 §7.3.2).
     pub(super) fn check_carrier(&self, first_accepted: &Media) -> Result<(), SdpError> {
         match &first_accepted.transport {
             Some(transport) if *transport != self.transport => {
@@ -112,8 +113,8 @@ fn bundle_group(session: &SessionDescription) -> Option<Vec<&str>> {
     })
 }
 
-/// Marks the m-lines that share the session's one transport: those of the BUNDLE group, or without one the first m-line alone.
-/// Returns whether there is a group.
+/// Marks the m-lines that share the session's one transport: those of the BUNDLE group, or without one the first
+/// m-line alone. Returns whether there is a group.
 fn share_transport(media: &mut [Media], group: Option<&[&str]>) -> bool {
     let alone = media.iter().position(|media| media.live);
     for (index, media) in media.iter_mut().enumerate() {

@@ -24,8 +24,8 @@ pub(super) fn for_publisher(offered: &OfferedFormat) -> String {
     }
 }
 
-/// What the answer to a subscriber repeats. Browsers decode Opus as mono unless the sender's description says stereo; a mono stream
-/// plays under it just as well.
+/// What the answer to a subscriber repeats. Browsers decode Opus as mono unless the sender's description says
+/// stereo; a mono stream plays under it just as well.
 pub(super) fn for_subscriber(offered: &OfferedFormat) -> String {
     match offered.carries {
         Carries::Media(Codec::Opus) => repeat(offered, &[("stereo", "1"), ("sprop-stereo", "1")]),
@@ -33,8 +33,8 @@ pub(super) fn for_subscriber(offered: &OfferedFormat) -> String {
     }
 }
 
-/// The offered parameters, without `sprop-…`, which speak of the offerer's own stream, and with those of `ours` in place of the
-/// offered ones.
+/// The offered parameters, without `sprop-…`, which speak of the offerer's own stream, and with those of `ours` in
+/// place of the offered ones.
 fn repeat(offered: &OfferedFormat, ours: &[(&str, &str)]) -> String {
     if !matches!(offered.carries, Carries::Media(_)) {
         return offered.fmtp.clone();

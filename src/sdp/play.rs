@@ -11,16 +11,16 @@ use crate::sdp::media::{Direction, Media};
 use crate::sdp::offer::{Offer, SdpError};
 use crate::sdp::write::{self, Accepted, AnsweredFormat};
 use crate::sdp::{fit, parameters};
-use crate::sfu::track::{Feedback, PlayTrack};
+use crate::sfu::track::{Cname, Feedback, PlayTrack};
 
 /// The one stream of a room's tracks: players show all tracks of one `msid` together.
 const STREAM: &str = "rillcast";
 
-/// Answers a WHEP offer. `published` are the publisher's formats (empty where none is there yet): they come first in the
-/// answer. `ssrc` gives a fresh random SSRC at each call.
+/// Answers a WHEP offer. `published` are the publisher's formats (empty where none is there yet): they come first
+/// in the answer. `ssrc` gives a fresh random SSRC at each call.
 ///
-/// An m-line is refused where the publisher sends its kind in a codec that it lacks. Where the publisher sends nothing of that kind, it is
-/// accepted and waits, for a publisher that returns may.
+/// An m-line is refused where the publisher sends its kind in a codec that it lacks. Where the publisher sends
+/// nothing of that kind, it is accepted and waits, for a publisher that returns may.
 ///
 /// # Errors
 /// [`SdpError::Unservable`] where no m-line can be served.
@@ -31,6 +31,7 @@ pub fn answer_play(
     ssrc: &mut dyn FnMut() -> Ssrc,
 ) -> Result<PlayAnswer, SdpError> {
     let mut tracks: Vec<PlayTrack> = Vec::new();
+    let cname = cname(local.session_id);
     let mut sections = Vec::with_capacity(offer.media.len());
     for media in &offer.media {
         let Some(agreed) = Agreed::of(media, published, &tracks) else {
@@ -40,14 +41,20 @@ pub fn answer_play(
         if tracks.is_empty() {
             offer.check_carrier(media)?;
         }
-        let track = agreed.track(ssrc());
-        sections.push(Some(agreed.section(track.ssrc, local.session_id)));
+        let track = agreed.track(ssrc(), cname);
+        sections.push(Some(agreed.section(track.ssrc, &cname)));
         tracks.push(track);
     }
     if tracks.is_empty() {
         return Err(SdpError::unservable("no m-line receives what is sent here"));
     }
     Ok(PlayAnswer { sdp: write::answer(offer, local, &sections)?, tracks })
+}
+
+/// A session's canonical name: the number of its `o=` line, which is random.
+fn cname(session_id: u64) -> Cname {
+    let digits = format!("{session_id:016x}");
+    digits.as_bytes().try_into().expect("64 bits are sixteen hexadecimal digits")
 }
 
 /// What is accepted of one m-line.
@@ -72,12 +79,13 @@ impl<'a> Agreed<'a> {
         (wanted && has_published).then_some(Self { media, kind, formats, extensions })
     }
 
-    fn track(&self, ssrc: Ssrc) -> PlayTrack {
+    fn track(&self, ssrc: Ssrc, cname: Cname) -> PlayTrack {
         let named = |offered: &&OfferedFormat| offered.format().map(|format| (format, offered.payload_type));
         PlayTrack {
             mid: self.media.mid.clone(),
             kind: self.kind,
             ssrc,
+            cname,
             formats: self.formats.iter().filter_map(named).collect(),
             extensions: extmap::map(&self.extensions),
             feedback: self.formats.first().map(|format| self.feedback(format)).unwrap_or_default(),
@@ -91,7 +99,7 @@ impl<'a> Agreed<'a> {
         Feedback { nack, pli: pli && video, fir: fir && video, transport_cc: false }
     }
 
-    fn section(&self, ssrc: Ssrc, session_id: u64) -> Accepted<'a> {
+    fn section(&self, ssrc: Ssrc, cname: &Cname) -> Accepted<'a> {
         let answered = |offered: &&'a OfferedFormat| AnsweredFormat {
             offered,
             fmtp: parameters::for_subscriber(offered),
@@ -103,7 +111,7 @@ impl<'a> Agreed<'a> {
         };
         let lines = vec![
             format!("msid:{STREAM} {track}"),
-            format!("ssrc:{} cname:{session_id:016x}", ssrc.0),
+            format!("ssrc:{} cname:{}", ssrc.0, String::from_utf8_lossy(cname)),
             format!("ssrc:{} msid:{STREAM} {track}", ssrc.0),
         ];
         Accepted {

@@ -67,7 +67,8 @@ impl<'a> Agreed<'a> {
         let rtx = carrying(Carries::Rtx(format.payload_type));
         let red = carrying(Carries::Red(format.payload_type));
         let (feedback, extensions) = feedback_and_extensions(media, kind, format.feedback);
-        // Without the identifier in the packets nobody could tell the encodings apart: such a client sends one plain stream.
+        // Without the identifier in the packets nobody could tell the encodings apart: such a client sends one
+        // plain stream.
         let identified = extensions.iter().any(|offered| offered.extension == Extension::Rid);
         let simulcast = media.simulcast.as_ref().filter(|_| identified && kind == MediaKind::Video);
         if simulcast.is_some_and(|simulcast| simulcast.rids.len() > LAYERS_PER_TRACK) {

@@ -43,7 +43,8 @@ pub(super) fn credentials(ufrag: Option<&str>, pwd: Option<&str>) -> Result<Opti
     }
 }
 
-/// The fingerprint to check: sha-256, as every client has it; else the next larger one. What is malformed or weaker is passed over.
+/// The fingerprint to check: sha-256, as every client has it; else the next larger one. What is malformed or weaker
+/// is passed over.
 fn fingerprint<'a>(values: impl Iterator<Item = &'a str>) -> Option<Fingerprint> {
     values.filter_map(digest).min_by_key(|fingerprint| fingerprint.digest.len())
 }

@@ -1,12 +1,12 @@
-//! What a newcomer missed, squeezed in time: sent at many times the speed of the original, with time stamps to match, so that the
-//! player lands at the live edge instead of trailing by the age of the group.
+//! What a newcomer missed, squeezed in time: sent at many times the speed of the original, with time stamps to
+//! match, so that the player lands at the live edge instead of trailing by the age of the group.
 
 use std::time::{Duration, Instant};
 
 use crate::limits;
 
-/// A mapping of timestamps: what lies before `edge` is squeezed towards it, what lies behind is left alone. A function of the
-/// timestamp alone, so that a retransmission gets the same one again; it never runs backwards.
+/// A mapping of timestamps: what lies before `edge` is squeezed towards it, what lies behind is left alone. A
+/// function of the timestamp alone, so that a retransmission gets the same one again; it never runs backwards.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Squeeze {
     edge: i64,
@@ -16,8 +16,8 @@ impl Squeeze {
     /// Leaves everything alone.
     pub const NONE: Self = Self { edge: i64::MIN };
 
-    /// For a burst that starts now at `first` while the live edge is at `live` (timestamps of one track). While the burst runs the edge
-    /// moves on, so the two meet a little later: after `age / (speed - 1)`.
+    /// For a burst that starts now at `first` while the live edge is at `live` (timestamps of one track). While the
+    /// burst runs the edge moves on, so the two meet a little later: after `age / (speed - 1)`.
     #[must_use]
     pub fn new(first: i64, live: i64) -> Self {
         let age = (live - first).max(0);
@@ -113,7 +113,6 @@ mod tests {
 
     #[test]
     fn the_pace_is_twenty_times_the_original() {
-        #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
         let start = Instant::now();
         let burst = Burst::new(start, 500);
         assert_eq!(burst.allowed(start, 90_000), 500);

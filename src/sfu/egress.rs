@@ -1,7 +1,9 @@
-//! One track of one subscriber: a cursor into the room's history, and what turns the room's numbers into the subscriber's.
+//! One track of one subscriber: a cursor into the room's history, and what turns the room's numbers into the
+//! subscriber's.
 //!
-//! Whatever goes out is a function of the history's entry and of the [`Run`] it falls into. So a plain retransmission comes out byte for byte
-//! as before, as the rule "one nonce, one plaintext" demands (RFC 3711 §9.1).
+//! Whatever goes out is a function of the history's entry and of the [`Run`] it falls into. So a plain
+//! retransmission comes out byte for byte as before, as the rule "one nonce, one plaintext" demands (RFC 3711
+//! §9.1).
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -11,6 +13,7 @@ use crate::limits;
 use crate::rtp::codec::MediaKind;
 use crate::rtp::extension::Extension;
 use crate::rtp::packet::{Header, MAX_HEADER};
+use crate::rtp::sequence::{low16, low32};
 use crate::sfu::burst::{Burst, Squeeze};
 use crate::sfu::history::Entry;
 use crate::sfu::report::{FIRST_REPORT_AFTER, REPORT_INTERVAL, RoomClock, SenderReport};
@@ -60,8 +63,8 @@ pub struct EgressTrack {
 }
 
 impl EgressTrack {
-    /// A track that waits for its subscriber's handshake. `random` decides where sequence numbers and timestamps begin (RFC 3550
-    /// §5.1).
+    /// A track that waits for its subscriber's handshake. `random` decides where sequence numbers and timestamps
+    /// begin (RFC 3550 §5.1).
     #[must_use]
     pub fn new(track: PlayTrack, random: u64) -> Self {
         Self {
@@ -71,7 +74,7 @@ impl EgressTrack {
             runs: VecDeque::new(),
             // In the lower half, so that the first rollover is far away (RFC 3711 §3.3.1).
             first_index: random >> 32 & 0x7fff,
-            timestamp_base: random as u32,
+            timestamp_base: low32(random.cast_signed()),
             newest: i64::MIN / 2,
             packets: 0,
             octets: 0,
@@ -136,7 +139,7 @@ impl EgressTrack {
     /// Sends the packet of a sequence number once more, byte for byte. False where it is not known any more.
     pub fn retransmit(&self, sequence: u16, stream: &Stream, to: PeerKey, sink: &mut impl Sink) -> bool {
         let next = self.next_index();
-        let back = u64::from((next as u16).wrapping_sub(sequence));
+        let back = u64::from(low16(next).wrapping_sub(sequence));
         let Some(index) = next.checked_sub(back).filter(|index| *index < next) else { return false };
         let Some(run) = self.runs.iter().rev().find(|run| run.index <= index) else { return false };
         let number = run.number + (index - run.index);
@@ -145,15 +148,7 @@ impl EgressTrack {
     }
 
     /// Sends a sender report where it is time to.
-    pub fn report(
-        &mut self,
-        now: Instant,
-        clock: &RoomClock,
-        stream: &Stream,
-        cname: [u8; 8],
-        to: PeerKey,
-        sink: &mut impl Sink,
-    ) {
+    pub fn report(&mut self, now: Instant, clock: &RoomClock, stream: &Stream, to: PeerKey, sink: &mut impl Sink) {
         if self.next_report.is_none_or(|due| now < due) {
             return;
         }
@@ -165,7 +160,7 @@ impl EgressTrack {
             packets: self.packets,
             octets: self.octets,
         };
-        if sink.rtcp(to, &report.write(cname)) == Sent::Yes {
+        if sink.rtcp(to, &report.write(self.track.cname)) == Sent::Yes {
             self.next_report = Some(now + REPORT_INTERVAL);
         }
     }
@@ -175,7 +170,8 @@ impl EgressTrack {
         self.unacknowledged_from = Some(self.next_index());
     }
 
-    /// The receiver has seen this extended sequence number (RFC 3550 §6.4.1). True when that acknowledges the changed address.
+    /// The receiver has seen this extended sequence number (RFC 3550 §6.4.1). True when that acknowledges the
+    /// changed address.
     pub fn handle_highest(&mut self, extended: u32) -> bool {
         let acknowledged = self.unacknowledged_from.is_some_and(|from| u64::from(extended) >= from);
         if acknowledged {
@@ -279,6 +275,7 @@ impl EgressTrack {
         }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "a payload is part of a datagram")]
     fn count(&mut self, now: Instant, payload: &[u8]) {
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(payload.len() as u32);
@@ -288,14 +285,14 @@ impl EgressTrack {
     }
 
     fn timestamp(&self, run: &Run, timestamp: i64) -> u32 {
-        (run.squeeze.apply(timestamp) as u32).wrapping_add(self.timestamp_base)
+        low32(run.squeeze.apply(timestamp)).wrapping_add(self.timestamp_base)
     }
 
     fn write(&self, run: &Run, index: u64, entry: &Entry, payload: &[u8], to: PeerKey, sink: &mut impl Sink) -> Sent {
         let header = Header {
             marker: entry.marker,
             payload_type: run.payload_type,
-            sequence: index as u16,
+            sequence: low16(index),
             timestamp: self.timestamp(run, entry.timestamp),
             ssrc: self.track.ssrc,
         };

@@ -1,5 +1,5 @@
-//! Feedback to the publisher: NACK, transport-wide congestion control and receiver reports, by the `interceptor` crate, one chain per
-//! publisher. A browser's bit rate never rises without it.
+//! Feedback to the publisher: NACK, transport-wide congestion control and receiver reports, by the `interceptor`
+//! crate, one chain per publisher. A browser's bit rate never rises without it.
 
 use std::time::{Duration, Instant};
 
@@ -145,8 +145,8 @@ fn stream_info(ssrc: Ssrc, track: &PublishTrack, rtx: bool) -> StreamInfo {
     }
 }
 
-/// A picture loss indication (RFC 4585 §6.3.1) or, where only that was agreed, a full intra request (RFC 5104 §4.3.1), as a
-/// compound packet that begins with an empty receiver report (RFC 3550 §6.1).
+/// A picture loss indication (RFC 4585 §6.3.1) or, where only that was agreed, a full intra request (RFC 5104
+/// §4.3.1), as a compound packet that begins with an empty receiver report (RFC 3550 §6.1).
 #[must_use]
 pub fn keyframe_request(track: &PublishTrack, media: Ssrc, sequence: u8) -> Option<Vec<u8>> {
     use rtcp::payload_feedbacks::full_intra_request::{FirEntry, FullIntraRequest};

@@ -1,5 +1,5 @@
-//! What a room remembers of one track: every packet once, under its number in the track's timeline. Live forwarding, the
-//! burst for a newcomer and the answer to a NACK all read from here.
+//! What a room remembers of one track: every packet once, under its number in the track's timeline. Live
+//! forwarding, the burst for a newcomer and the answer to a NACK all read from here.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -108,8 +108,8 @@ impl History {
         self.slots.back().and_then(Option::as_ref)
     }
 
-    /// Where the newest key frame begins whose packets are all there up to its last one; older ones count as well, because a
-    /// newer one with a hole cannot be decoded.
+    /// Where the newest key frame begins whose packets are all there up to its last one; older ones count as well,
+    /// because a newer one with a hole cannot be decoded.
     #[must_use]
     pub fn whole_keyframe(&self) -> Option<u64> {
         self.keyframes.iter().rev().copied().find(|start| self.is_whole_frame(*start))
@@ -165,8 +165,9 @@ impl History {
         if newest { Inserted::Newest } else { Inserted::Late }
     }
 
-    /// Forgets what nobody can ask for any more: packets older than the time for retransmission that also lie before the newest whole key
-    /// frame. `keep` says whether the group of pictures is worth keeping at all (audio has none).
+    /// Forgets what nobody can ask for any more: packets older than the time for retransmission that also lie
+    /// before the newest whole key frame. `keep` says whether the group of pictures is worth keeping at all (audio
+    /// has none).
     pub fn trim(&mut self, now: Instant, keep: bool) {
         let kept = if keep { self.whole_keyframe().or_else(|| self.keyframes.front().copied()) } else { None };
         while let Some(front) = self.slots.front() {
@@ -253,7 +254,6 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
             let start = Instant::now();
             Self { history: History::default(), start }
         }
@@ -309,9 +309,9 @@ mod tests {
         bench.history.trim(now, true);
         assert_eq!(bench.history.oldest(), 400);
         bench.history.trim(now, false);
-        let kept = limits::RETRANSMISSION_TIME.as_millis() as u64 / 10;
+        let kept = u64::try_from(limits::RETRANSMISSION_TIME.as_millis()).unwrap() / 10;
         assert_eq!(bench.history.oldest(), 1000 - kept + 1);
-        bench.history.trim(now + Duration::from_secs(60), false);
+        bench.history.trim(now + Duration::from_mins(1), false);
         assert_eq!(bench.history.end() - bench.history.oldest(), 1);
     }
 

@@ -99,7 +99,8 @@ fn carries(track: &PublishTrack, payload_type: PayloadType) -> bool {
     track.payload_type == payload_type || track.rtx == Some(payload_type) || track.red == Some(payload_type)
 }
 
-/// The original sequence number and payload of a retransmission (RFC 4588 §4); `None` where it is a probe without content.
+/// The original sequence number and payload of a retransmission (RFC 4588 §4); `None` where it is a probe without
+/// content.
 #[must_use]
 pub fn unwrap_rtx(payload: &[u8]) -> Option<(u16, &[u8])> {
     let (sequence, payload) = payload.split_at_checked(2)?;
@@ -157,10 +158,10 @@ mod tests {
 
     #[test]
     fn packets_find_their_track_and_layer() {
+        type Row<'a> = (u32, u8, &'a [(u8, &'a [u8])], Result<Source, DropReason>);
         let tracks = [track("0", Codec::Opus, 111, &[], Some(5)), track("1", Codec::Vp8, 96, &["l", "h"], None)];
         let mut table = SourceTable::new(&tracks);
         let media = |track, layer| Ok(Source { track, layer, rtx: false });
-        type Row<'a> = (u32, u8, &'a [(u8, &'a [u8])], Result<Source, DropReason>);
         let rows: [Row<'_>; 9] = [
             (5, 111, &[], media(0, 0)),
             (6, 111, &[], media(0, 0)),
@@ -197,8 +198,8 @@ mod tests {
         assert_eq!(unwrap_rtx(&[1, 2, 3]), Some((258, &[3][..])));
         assert_eq!((unwrap_rtx(&[1, 2]), unwrap_rtx(&[1])), (None, None));
         assert_eq!(unwrap_red(&[111, 7, 8]), Some(&[7, 8][..]));
-        assert_eq!(unwrap_red(&[0x80 | 111, 0, 0, 2, 111, 1, 2, 7]), Some(&[7][..]));
-        for bad in [&[][..], &[0x80 | 111, 0, 0], &[0x80 | 111, 0, 0, 2, 111, 1], &[111]] {
+        assert_eq!(unwrap_red(&[0x80 | 0x6f, 0, 0, 2, 111, 1, 2, 7]), Some(&[7][..]));
+        for bad in [&[][..], &[0x80 | 0x6f, 0, 0], &[0x80 | 0x6f, 0, 0, 2, 111, 1], &[111]] {
             assert_eq!(unwrap_red(bad), None, "{bad:?}");
         }
     }

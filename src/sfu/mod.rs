@@ -1,7 +1,8 @@
 //! One room, sans-IO: RTP of one publisher in, rewritten RTP for many subscribers out.
 //!
-//! A packet is written once, into the history of its [`stream`]; each subscriber has a cursor into it ([`egress`]). Live forwarding, the
-//! burst for a newcomer and the answer to a NACK are the same thing at different places of the same history.
+//! A packet is written once, into the history of its [`stream`]; each subscriber has a cursor into it ([`egress`]).
+//! Live forwarding, the burst for a newcomer and the answer to a NACK are the same thing at different places of the
+//! same history.
 
 pub mod burst;
 pub mod drop;

@@ -1,5 +1,5 @@
-//! H264 parameter sets: the last SPS and PPS, kept for key frames that come without (RFC 6184 §8.4 recommends them in-band, but
-//! GStreamer by default sends them once).
+//! H264 parameter sets: the last SPS and PPS, kept for key frames that come without (RFC 6184 §8.4 recommends them
+//! in-band, but GStreamer by default sends them once).
 
 use base64::Engine as _;
 

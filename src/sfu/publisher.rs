@@ -108,7 +108,8 @@ impl Publisher {
         [self.feedback.next_timeout(), keyframe].into_iter().flatten().min()
     }
 
-    /// The media in a packet: as it is, out of a retransmission, or out of redundant audio. `None` for a probe without content.
+    /// The media in a packet: as it is, out of a retransmission, or out of redundant audio. `None` for a probe
+    /// without content.
     fn unwrap<'p>(
         &mut self,
         now: Instant,

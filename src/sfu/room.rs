@@ -27,8 +27,8 @@ pub enum Sent {
 
 /// Where a room's output goes: the worker seals each packet for its peer, straight into the send batch.
 pub trait Sink {
-    /// One RTP packet. `index` is the packet's 48-bit index (RFC 3711 §3.3.1: 2^16 × ROC + SEQ) and `header` its complete header,
-    /// extensions included; `payload` is everything behind it.
+    /// One RTP packet. `index` is the packet's 48-bit index (RFC 3711 §3.3.1: 2^16 × ROC + SEQ) and `header` its
+    /// complete header, extensions included; `payload` is everything behind it.
     fn rtp(&mut self, to: PeerKey, index: u64, header: &[u8], payload: &[u8]) -> Sent;
     /// One compound RTCP packet, not sealed yet.
     fn rtcp(&mut self, to: PeerKey, packet: &[u8]) -> Sent;

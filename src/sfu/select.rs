@@ -28,7 +28,8 @@ impl Select {
         self.wanted
     }
 
-    /// True for a layer that may take over with the key frame that has just begun: while nothing is forwarded any layer may.
+    /// True for a layer that may take over with the key frame that has just begun: while nothing is forwarded any
+    /// layer may.
     #[must_use]
     pub fn may_begin(&self, layer: usize) -> bool {
         self.current.is_none() || self.wanted == Some(layer)
@@ -40,7 +41,8 @@ impl Select {
         self.wanted = self.wanted.filter(|wanted| *wanted != layer);
     }
 
-    /// Looks at the layers' bit rates, in bits per second, where it is time to. True when a layer is wanted anew: ask for its key frame.
+    /// Looks at the layers' bit rates, in bits per second, where it is time to. True when a layer is wanted anew:
+    /// ask for its key frame.
     pub fn evaluate(&mut self, now: Instant, mut bitrate: impl FnMut(usize) -> u64, layers: usize) -> bool {
         if layers < 2 || self.next.is_some_and(|next| now < next) {
             return false;
@@ -63,7 +65,6 @@ mod tests {
 
     #[test]
     fn the_best_layer_wins_at_its_key_frame() {
-        #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
         let start = Instant::now();
         let mut select = Select::default();
         assert!(select.may_begin(0) && select.may_begin(2));

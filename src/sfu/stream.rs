@@ -1,4 +1,5 @@
-//! One track of a room, as subscribers see it: whatever publisher or layer feeds it, its packets stand in one timeline and one history.
+//! One track of a room, as subscribers see it: whatever publisher or layer feeds it, its packets stand in one
+//! timeline and one history.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -196,7 +197,8 @@ impl Stream {
         self.select.evaluate(now, |layer| layers[layer].meter.bitrate(now), count)
     }
 
-    /// Packets come, but the first one of a key frame has not: without a request there is no picture before the next one.
+    /// Packets come, but the first one of a key frame has not: without a request there is no picture before the
+    /// next one.
     #[must_use]
     pub fn lacks_keyframe(&self) -> bool {
         !self.held.is_empty() && !self.timeline.is_running()
@@ -342,7 +344,8 @@ impl Stream {
         Ok(if begins { Placed::Keyframe } else { Placed::Packet })
     }
 
-    /// Puts the last SPS and PPS in front of an IDR picture that comes without. False where none are known, or it is too late.
+    /// Puts the last SPS and PPS in front of an IDR picture that comes without. False where none are known, or it
+    /// is too late.
     fn repeat_parameter_sets(&mut self, sequence: u64, facts: Facts) -> bool {
         let Some(aggregate) = self.parameter_sets.aggregate() else { return false };
         let Some(number) = self.timeline.insert_before(sequence) else { return false };

@@ -23,7 +23,6 @@ use crate::sfu::track::PlayTrack;
 pub struct Subscriber {
     peer: PeerKey,
     tracks: Vec<EgressTrack>,
-    cname: [u8; 8],
     started: bool,
     /// Track and sequence number of what has to be sent again.
     retransmissions: Vec<(usize, u16)>,
@@ -46,14 +45,9 @@ impl Subscriber {
     #[must_use]
     pub fn new(now: Instant, peer: PeerKey, tracks: Vec<PlayTrack>, mut random: impl FnMut() -> u64) -> Self {
         let tracks = tracks.into_iter().map(|track| EgressTrack::new(track, random())).collect();
-        let mut cname = [0; 8];
-        for (letter, byte) in cname.iter_mut().zip(random().to_be_bytes()) {
-            *letter = b'a' + byte % 26;
-        }
         Self {
             peer,
             tracks,
-            cname,
             started: false,
             retransmissions: Vec::new(),
             allowance: limits::RETRANSMISSIONS_PER_SECOND,
@@ -87,8 +81,8 @@ impl Subscriber {
         }
     }
 
-    /// A publisher feeds this stream from now on, with another codec than before where `changed`. False where the codec was
-    /// not negotiated.
+    /// A publisher feeds this stream from now on, with another codec than before where `changed`. False where the
+    /// codec was not negotiated.
     pub fn handle_publisher(&mut self, stream: &Stream, changed: bool) -> bool {
         let mut tracks = self.tracks.iter_mut().filter(|track| track.track().kind == stream.codec().kind());
         let Some(track) = tracks.next() else { return true };
@@ -112,7 +106,7 @@ impl Subscriber {
     /// Sends the sender reports that are due.
     pub fn report(&mut self, now: Instant, clock: &RoomClock, streams: &Streams, sink: &mut impl Sink) {
         for track in &mut self.tracks {
-            track.report(now, clock, streams.get(track.track().kind), self.cname, self.peer, sink);
+            track.report(now, clock, streams.get(track.track().kind), self.peer, sink);
         }
     }
 

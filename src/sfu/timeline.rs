@@ -21,8 +21,8 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// A source (another publisher, another layer) takes over with this packet, which gets the number `next` and the timestamp
-    /// `timestamp` of the timeline. What came before it belongs to nobody.
+    /// A source (another publisher, another layer) takes over with this packet, which gets the number `next` and
+    /// the timestamp `timestamp` of the timeline. What came before it belongs to nobody.
     pub fn begin(&mut self, sequence: u64, source_timestamp: i64, next: u64, timestamp: i64) {
         self.changes.clear();
         self.changes.push_back(Change { from: sequence, delta: next.wrapping_sub(sequence).cast_signed() });
@@ -61,13 +61,14 @@ impl Timeline {
         source_timestamp + self.timestamp_delta
     }
 
-    /// Leaves a packet out of the timeline: the numbers close behind it. False where that is too late, because packets behind it
-    /// have their numbers already.
+    /// Leaves a packet out of the timeline: the numbers close behind it. False where that is too late, because
+    /// packets behind it have their numbers already.
     pub fn skip(&mut self, sequence: u64) -> bool {
         self.shift(sequence, sequence + 1, -1)
     }
 
-    /// Makes room for one packet of our own in front of this one, and returns its number. `None` where that is too late.
+    /// Makes room for one packet of our own in front of this one, and returns its number. `None` where that is too
+    /// late.
     pub fn insert_before(&mut self, sequence: u64) -> Option<u64> {
         let number = self.peek(sequence)?;
         self.shift(sequence, sequence, 1).then_some(number)

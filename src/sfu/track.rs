@@ -6,6 +6,7 @@ use crate::rtp::extension::ExtensionMap;
 
 /// Feedback that both sides agreed to send and understand for a track (RFC 4585, RFC 5104).
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 pub struct Feedback {
     /// Generic NACK.
     pub nack: bool,
@@ -42,6 +43,9 @@ pub struct PublishTrack {
     pub feedback: Feedback,
 }
 
+/// A canonical name: sixteen ASCII characters.
+pub type Cname = [u8; 16];
+
 /// One m-line that a subscriber receives.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PlayTrack {
@@ -51,6 +55,8 @@ pub struct PlayTrack {
     pub kind: MediaKind,
     /// Our SSRC, as the answer names it.
     pub ssrc: Ssrc,
+    /// Its canonical name (RFC 3550 §6.5.1), as the answer gives it: the same for all tracks of a session.
+    pub cname: Cname,
     /// The formats that may be sent and the subscriber's payload type for each, the best one first.
     pub formats: Vec<(Format, PayloadType)>,
     /// Header extension numbers accepted.

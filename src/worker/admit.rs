@@ -61,7 +61,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
     fn publishers() {
         let now = Instant::now() + Duration::from_mins(1);
         let silent = limits::PUBLISHER_EVICTABLE_AFTER;

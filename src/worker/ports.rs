@@ -79,7 +79,7 @@ impl Ports {
         match path.transport {
             Transport::Udp => {
                 let port = self.udp_for(&route).ok_or(DropReason::SendFailed)?;
-                let place = port.begin(&route).get_mut(..datagram.len()).ok_or(DropReason::SendFailed)?;
+                let place = port.begin().get_mut(..datagram.len()).ok_or(DropReason::SendFailed)?;
                 place.copy_from_slice(datagram);
                 port.commit(&route, datagram.len());
                 Ok(())

@@ -123,7 +123,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
     fn a_room_lives_until_it_is_removed_and_is_listed_once() {
         let name = |text| RoomName::parse(text).unwrap();
         let make = || Room::new(Instant::now(), 0, 1);

@@ -83,7 +83,7 @@ fn seal_to_udp(
 ) -> Result<(), DropReason> {
     let route = route(path);
     let port = ports.udp_for(&route).ok_or(DropReason::SendFailed)?;
-    let len = seal(session, port.begin(&route)).ok_or(DropReason::NotConnected)?;
+    let len = seal(session, port.begin()).ok_or(DropReason::NotConnected)?;
     port.commit(&route, len);
     Ok(())
 }

@@ -65,7 +65,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
     fn owners_come_at_their_earliest_deadline() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);

@@ -29,10 +29,10 @@ fn forged_media_before_and_between_the_real_one_changes_nothing() {
     pass(&mut publisher, &mut frames, &mut subscriber, 5);
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     let before = server.memory();
-    for number in 0..50_000_u32 {
+    for number in 0..50_000_u16 {
         // Foreign SSRCs from the session's address, anything from a stranger's.
-        publisher.socket.send_to(&forged(number, number as u16), publisher.server).unwrap();
-        stranger.send_to(&forged(VIDEO_SSRC, number as u16), publisher.server).unwrap();
+        publisher.socket.send_to(&forged(number.into(), number), publisher.server).unwrap();
+        stranger.send_to(&forged(VIDEO_SSRC, number), publisher.server).unwrap();
         if number % 64 == 0 {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -64,7 +64,8 @@ fn checks_with_a_wrong_password_move_nothing() {
     }
 }
 
-/// Records of the next epoch, and empty handshake fragments, before the handshake: what one session may take is bounded.
+/// Records of the next epoch, and empty handshake fragments, before the handshake: what one session may take is
+/// bounded.
 #[test]
 fn floods_of_handshake_records_are_bounded() {
     let server = Server::start();

@@ -1,5 +1,5 @@
-//! A client composed from the family's parts and independent of the server's own: controlling ICE, DTLS client, SRTP. It can do what a
-//! well-behaved client library does not let one do: change its port, vanish, forge.
+//! A client composed from the family's parts and independent of the server's own: controlling ICE, DTLS client,
+//! SRTP. It can do what a well-behaved client library does not let one do: change its port, vanish, forge.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, UdpSocket};

@@ -8,14 +8,14 @@ use crate::read::{Section, Text, values};
 const VIDEO: [&str; 5] = ["h264/90000", "h265/90000", "vp8/90000", "vp9/90000", "av1/90000"];
 const AUDIO: [&str; 3] = ["opus/48000/2", "pcmu/8000", "pcma/8000"];
 
-const PUBLISHED: [&str; 6] = [
+const PUBLISHED: [&str; 5] = [
     "urn:ietf:params:rtp-hdrext:sdes:mid",
     "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
     "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
     TRANSPORT_CC,
     "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
 ];
-const PLAYED: [&str; 2] = [PUBLISHED[4], PUBLISHED[5]];
+const PLAYED: [&str; 1] = [PUBLISHED[4]];
 const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 
 pub fn check(offer: &Text, offered: &Section, answered: &Section, kind: Kind, wrong: &mut Vec<String>) {

@@ -1,4 +1,5 @@
-//! Every offer that a real client sent is parsed, answered and checked, by a checker that shares nothing with the code that answers.
+//! Every offer that a real client sent is parsed, answered and checked, by a checker that shares nothing with the
+//! code that answers.
 
 mod broken;
 mod checker;

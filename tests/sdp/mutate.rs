@@ -1,5 +1,5 @@
-//! Hostile text: what real offers become when something is cut, lost, doubled or garbled. Each gives an error or an answer that the
-//! checker finds nothing wrong with, and never a panic.
+//! Hostile text: what real offers become when something is cut, lost, doubled or garbled. Each gives an error or an
+//! answer that the checker finds nothing wrong with, and never a panic.
 
 use rillcast::rtp::codec::{Codec, Format};
 use rillcast::sdp::fragment::Fragment;

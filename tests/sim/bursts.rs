@@ -26,8 +26,8 @@ fn newcomers_in_mid_group_start_at_once_and_land_at_the_live_edge() {
         }
         world.run(3_000);
         world.check();
-        // Whoever came last: the newest frame is the same as for the one who was there from the start, and so is what its timestamp
-        // says about the time: the clocks' offsets have not drifted apart.
+        // Whoever came last: the newest frame is the same as for the one who was there from the start, and so is
+        // what its timestamp says about the time: the clocks' offsets have not drifted apart.
         let newest = |slot: u32| *world.seat(slot).subscriber.arrivals.last().unwrap();
         let pace = |slot: u32| {
             let arrivals = &world.seat(slot).subscriber.arrivals;
@@ -42,8 +42,8 @@ fn newcomers_in_mid_group_start_at_once_and_land_at_the_live_edge() {
     }
 }
 
-/// From the first to the last frame of a burst the timestamps span about as long as the burst took: a player that takes the first frame's arrival for
-/// its clock shows the live edge at once.
+/// From the first to the last frame of a burst the timestamps span about as long as the burst took: a player that
+/// takes the first frame's arrival for its clock shows the live edge at once.
 #[test]
 fn timestamps_are_squeezed_to_the_time_the_burst_takes() {
     for age in [500, 2_000, 5_000, 9_500] {
@@ -55,7 +55,7 @@ fn timestamps_are_squeezed_to_the_time_the_burst_takes() {
         world.check();
         let arrivals = &world.seat(0).subscriber.arrivals;
         let (first, last) = (arrivals[0], *arrivals.last().unwrap());
-        let by_arrival = (last.0 - first.0) as i64 * 90 / 1_000;
+        let by_arrival = (last.0 - first.0).cast_signed() * 90 / 1_000;
         let by_timestamp = i64::from(last.1.wrapping_sub(first.1));
         let trailing = (by_timestamp - by_arrival) / 90;
         assert!(trailing.abs() <= 40, "age {age} ms: {trailing} ms apart");

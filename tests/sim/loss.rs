@@ -25,7 +25,8 @@ fn a_clean_path_loses_nothing() {
     });
 }
 
-/// The publisher's leg loses 5 % at random, with a round trip of 40 ms: NACK brings over 99 % of the frames to a subscriber.
+/// The publisher's leg loses 5 % at random, with a round trip of 40 ms: NACK brings over 99 % of the frames to a
+/// subscriber.
 #[test]
 fn nack_repairs_the_publishers_leg() {
     let mut worst = 1.0_f64;

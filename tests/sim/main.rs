@@ -1,5 +1,9 @@
-//! Whole rooms on a simulated clock and a seeded network that loses, delays, reorders and duplicates. The design's invariants are checked at
-//! each packet that leaves the room; a failure prints its seed. `RILLCAST_SIM_SEEDS` says how many seeds to run (default 40).
+//! Whole rooms on a simulated clock and a seeded network that loses, delays, reorders and duplicates. The design's
+//! invariants are checked at each packet that leaves the room; a failure prints its seed. `RILLCAST_SIM_SEEDS` says
+//! how many seeds to run (default 40).
+
+#![allow(clippy::disallowed_methods, reason = "simulated time needs some instant to count from")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "random bits, and numbers that wrap")]
 
 mod network;
 mod publisher;

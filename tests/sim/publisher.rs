@@ -1,4 +1,5 @@
-//! A publisher that sends VP8-shaped frames with stamps in them, answers NACKs, and key frame requests if it is told to.
+//! A publisher that sends VP8-shaped frames with stamps in them, answers NACKs, and key frame requests if it is
+//! told to.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -145,7 +146,7 @@ impl Publisher {
 
     fn frame(&mut self, index: usize, out: &mut Vec<Vec<u8>>) {
         let layer = &mut self.layers[index];
-        let keyframe = layer.frame % self.plan.group == 0 || std::mem::take(&mut layer.keyframe_wanted);
+        let keyframe = layer.frame.is_multiple_of(self.plan.group) || std::mem::take(&mut layer.keyframe_wanted);
         // Higher layers have more packets per frame.
         let packets = (if keyframe { 8 } else { 2 + (layer.frame % 3) as u8 }) + 3 * index as u8;
         for packet in 0..packets {
@@ -202,13 +203,13 @@ impl Publisher {
     /// Takes RTCP of the server; returns what it sends again.
     pub fn handle_rtcp(&mut self, now: u64, packet: &[u8]) -> Vec<Vec<u8>> {
         use rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
-        use rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
+        use rtcp::transport_feedbacks::transport_layer_nack::{NackPair, TransportLayerNack};
         let mut again = Vec::new();
         for packet in rtcp::packet::unmarshal(&mut bytes::Bytes::copy_from_slice(packet)).unwrap() {
             if let Some(nack) = packet.as_any().downcast_ref::<TransportLayerNack>() {
                 let layer =
                     self.layers.iter().find(|layer| layer.ssrc == nack.media_ssrc).expect("a NACK for an SSRC of ours");
-                let wanted = nack.nacks.iter().flat_map(|pair| pair.packet_list());
+                let wanted = nack.nacks.iter().flat_map(NackPair::packet_list);
                 again.extend(wanted.filter_map(|sequence| layer.sent.get(&sequence).cloned()));
             }
             if let Some(pli) = packet.as_any().downcast_ref::<PictureLossIndication>() {

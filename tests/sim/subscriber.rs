@@ -64,7 +64,8 @@ impl Ledger {
         })
     }
 
-    /// Timestamps and picture ids go forward with the indexes, sources change at key frames only, and a frame has one timestamp.
+    /// Timestamps and picture ids go forward with the indexes, sources change at key frames only, and a frame has
+    /// one timestamp.
     pub fn check_order(&self) {
         let mut last: Option<(u64, u32, Stamp, u16)> = None;
         for (index, timestamp, stamp, picture_id) in self.media() {
@@ -120,6 +121,7 @@ impl Subscriber {
             mid: Mid("v".into()),
             kind: MediaKind::Video,
             ssrc: self.ssrc,
+            cname: *b"rillcastrillcast",
             formats: vec![(Format { codec: Codec::Vp8, fmtp: String::new() }, PayloadType(PT))],
             extensions: ExtensionMap::default(),
             feedback: Feedback { nack: true, pli: true, ..Feedback::default() },

@@ -1,5 +1,3 @@
-#![expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
-
 use std::net::{Shutdown, TcpStream as Client};
 use std::time::Duration;
 
