@@ -24,9 +24,9 @@ impl Squeeze {
         Self { edge: live + age / (limits::BURST_SPEED - 1) }
     }
 
-    /// For a jump to the frame of timestamp `first`, when `sent` is the newest (squeezed) timestamp that went out. The frame keeps its
-    /// own timestamp, which is about the present, so that the player shows it at once; where that would run backwards it gets the
-    /// next one, and what follows is squeezed until the two meet.
+    /// For a jump to the frame of timestamp `first`, when `sent` is the newest (squeezed) timestamp that went out. The
+    /// frame keeps its own timestamp, which is about the present, so that the player shows it at once; where that would
+    /// run backwards it gets the next one, and what follows is squeezed until the two meet.
     #[must_use]
     pub fn jump(first: i64, sent: i64) -> Self {
         let ahead = (sent + 1 - first).max(0);

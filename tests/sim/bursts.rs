@@ -62,7 +62,8 @@ fn timestamps_are_squeezed_to_the_time_the_burst_takes() {
     }
 }
 
-/// Joined just before a key frame: when that comes the burst goes on from there, and the player neither stands still nor trails.
+/// Joined just before a key frame: when that comes the burst goes on from there, and the player neither stands still
+/// nor trails.
 #[test]
 fn a_key_frame_that_comes_during_a_burst_is_shown_at_once() {
     for age in [9_550, 9_700, 9_900, 9_980] {
