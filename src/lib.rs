@@ -23,6 +23,10 @@
 //! ```
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test needs some instant to count from"))]
+#![cfg_attr(
+    test,
+    allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "tests make small numbers")
+)]
 
 pub mod app;
 pub mod auth;

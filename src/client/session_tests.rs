@@ -72,14 +72,14 @@ impl Answerer {
         }
         let registry = register_default_interceptors(Registry::new(), &mut engine).unwrap();
         let (sender, seen) = mpsc::unbounded_channel();
-        let connection = PeerConnectionBuilder::new()
+        let building = PeerConnectionBuilder::new()
             .with_media_engine(engine)
             .with_interceptor_registry(registry)
             .with_handler(Arc::new(Handler(sender)))
             .with_udp_addrs(vec!["127.0.0.1:0"])
-            .build()
-            .await
-            .unwrap();
+            .build();
+        // Its future has 20 kB.
+        let connection = Box::pin(building).await.unwrap();
         Self { connection: Arc::new(connection), seen }
     }
 
@@ -159,7 +159,7 @@ async fn publish(names: [&str; 2], setup_passive: bool) {
     publisher.close().await.unwrap();
     let goodbye = async {
         while !dtls_is_closed(answerer.connection.as_ref()).await {
-            sleep(Duration::from_millis(20)).await
+            sleep(Duration::from_millis(20)).await;
         }
     };
     timeout(Duration::from_secs(2), goodbye).await.expect("a goodbye by DTLS");

@@ -76,11 +76,14 @@ pub struct Player {
     sender: mpsc::Sender<PlayerEvent>,
 }
 
+/// A track, its kind and its SSRC.
+type RemoteTrack = (MediaKind, u32, Arc<dyn TrackRemote>);
+
 /// What the tasks and the player both look at.
 struct Shared {
     start: Instant,
     milestones: Mutex<Milestones>,
-    remote: Mutex<Vec<(MediaKind, u32, Arc<dyn TrackRemote>)>>,
+    remote: Mutex<Vec<RemoteTrack>>,
     dropped: AtomicU64,
 }
 

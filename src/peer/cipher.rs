@@ -74,8 +74,8 @@ impl Cipher {
         self.rtp_tag() + RTCP_INDEX
     }
 
-    /// Where E bit and index begin in a packet of so many bytes, at least [`Self::rtcp_tail`]: RFC 7714 §9.2 puts the tag
-    /// before them, RFC 3711 §3.4 behind.
+    /// Where E bit and index begin in a packet of so many bytes, at least [`Self::rtcp_tail`]: RFC 7714 §9.2 puts
+    /// the tag before them, RFC 3711 §3.4 behind.
     #[must_use]
     pub fn rtcp_index_at(&self, length: usize) -> usize {
         match self {
@@ -118,7 +118,8 @@ impl Cipher {
         Some(())
     }
 
-    /// Seals `packet`: a compound RTCP packet of `plain` bytes, and room for what is behind it. `word` is E bit and index.
+    /// Seals `packet`: a compound RTCP packet of `plain` bytes, and room for what is behind it. `word` is E bit and
+    /// index.
     pub fn seal_rtcp(&self, ssrc: u32, word: u32, packet: &mut [u8], plain: usize) -> Option<()> {
         let index_at = self.rtcp_index_at(packet.len());
         packet[index_at..index_at + RTCP_INDEX].copy_from_slice(&word.to_be_bytes());

@@ -29,8 +29,8 @@ pub enum Progress {
     Over(PeerEnd),
 }
 
-/// The DTLS side of one peer. Each stage is boxed, so that a finished handshake leaves nothing: a connected session takes
-/// 8.4 kB in all (resident memory over 3,000 of them).
+/// The DTLS side of one peer. Each stage is boxed, so that a finished handshake leaves nothing: a connected session
+/// takes 8.4 kB in all (resident memory over 3,000 of them).
 pub enum Dtls {
     /// The handshake is under way.
     Handshake(Box<Handshake>),

@@ -57,8 +57,8 @@ pub struct Handshake {
     restarts: u8,
     /// Encrypted records, newest last, until the keys are there.
     sealed: VecDeque<Vec<u8>>,
-    /// Since when encrypted records can be read. Then the peer's ChangeCipherSpec was fed, too: it says nothing that the
-    /// epoch of a record does not say.
+    /// Since when encrypted records can be read. Then the peer's ChangeCipherSpec was fed, too: it says nothing
+    /// that the epoch of a record does not say.
     keys_since: Option<Instant>,
     sealed_reads: u32,
     /// Plaintext records that the endpoint was fed.
@@ -159,7 +159,8 @@ impl Handshake {
                 }
                 (1, HANDSHAKE | ALERT) => was_used |= self.keep_sealed(record.bytes),
                 (0, CHANGE_CIPHER_SPEC) => was_used = true,
-                // Anyone can write a plaintext alert, so none is believed; a handshake that the peer gave up ends by time.
+                // Anyone can write a plaintext alert, so none is believed; a handshake that the peer gave up ends
+                // by time.
                 _ => {}
             }
         }

@@ -81,8 +81,8 @@ impl Ice {
             *answer = request.unknown_attribute(password);
             return Ok(Check::Refused);
         }
-        // RFC 8445 §7.3.1.1: a lite agent cannot take the controlling role, so its tie-breaker is the least one, 0, and the
-        // sender always becomes the controlling agent.
+        // RFC 8445 §7.3.1.1: a lite agent cannot take the controlling role, so its tie-breaker is the least one, 0,
+        // and the sender always becomes the controlling agent.
         if request.controlled {
             *answer = request.role_conflict(password);
             return Ok(Check::Refused);

@@ -85,7 +85,8 @@ impl Master {
         master
     }
 
-    /// A session key of `BYTES`: AES in counter mode over `label` XOR salt (RFC 3711 §4.3.1; the key derivation rate is 0).
+    /// A session key of `BYTES`: AES in counter mode over `label` XOR salt (RFC 3711 §4.3.1; the key derivation
+    /// rate is 0).
     #[must_use]
     pub fn derive<const BYTES: usize>(&self, label: Label) -> [u8; BYTES] {
         let mut counter = [0; 16];

@@ -71,8 +71,8 @@ pub enum Received {
 /// What happened to a peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PeerEvent {
-    /// An ICE check with the right password came from there: route what comes on this path to the peer. It is said again
-    /// at each later check, so that a route that another session took over comes back.
+    /// An ICE check with the right password came from there: route what comes on this path to the peer. It is said
+    /// again at each later check, so that a route that another session took over comes back.
     PathValidated(Path),
     /// The peer no longer answers on this path.
     PathForgotten(Path),
@@ -424,15 +424,15 @@ impl Peer {
         }
     }
 
-    /// Seals one RTP packet into `out` and returns its length. `index` is 2^16 × ROC + SEQ; who calls sees to it that one
-    /// index of one SSRC never comes with two different packets (RFC 3711 §9.1). `None` where `out` is too small, `index`
-    /// is not that of the header, or the peer is not connected.
+    /// Seals one RTP packet into `out` and returns its length. `index` is 2^16 × ROC + SEQ; who calls sees to it
+    /// that one index of one SSRC never comes with two different packets (RFC 3711 §9.1). `None` where `out` is too
+    /// small, `index` is not that of the header, or the peer is not connected.
     pub fn seal_rtp(&mut self, index: u64, header: &[u8], payload: &[u8], out: &mut [u8]) -> Option<usize> {
         self.srtp.as_mut()?.seal_rtp(index, header, payload, out)
     }
 
-    /// Seals one compound RTCP packet into `out` and returns its length; the SRTCP index is the peer's own. `None` where
-    /// `out` is too small or the peer is not connected.
+    /// Seals one compound RTCP packet into `out` and returns its length; the SRTCP index is the peer's own. `None`
+    /// where `out` is too small or the peer is not connected.
     pub fn seal_rtcp(&mut self, packet: &[u8], out: &mut [u8]) -> Option<usize> {
         self.srtp.as_mut()?.seal_rtcp(packet, out)
     }

@@ -125,7 +125,8 @@ impl Paths {
         }
     }
 
-    /// Takes media bytes from what the selected path may have (RFC 9000 §8 has the reasoning); false when it is used up.
+    /// Takes media bytes from what the selected path may have (RFC 9000 §8 has the reasoning); false when it is
+    /// used up.
     pub fn may_send(&mut self, bytes: usize) -> bool {
         let Some(entry) = self.validated.get_mut(self.selected) else {
             return false;

@@ -90,9 +90,9 @@ impl Srtp {
         Ok(length)
     }
 
-    /// Seals one RTP packet into `out` and returns its length. `index` is 2^16 × ROC + SEQ; who calls sees to it that one
-    /// index of one SSRC never comes with two different packets. `None` where `out` is too small, the header too short or
-    /// of another sequence number than the index.
+    /// Seals one RTP packet into `out` and returns its length. `index` is 2^16 × ROC + SEQ; who calls sees to it
+    /// that one index of one SSRC never comes with two different packets. `None` where `out` is too small, the
+    /// header too short or of another sequence number than the index.
     pub fn seal_rtp(&mut self, index: u64, header: &[u8], payload: &[u8], out: &mut [u8]) -> Option<usize> {
         let fixed = header.get(..RTP_HEADER)?;
         let sequence = u16::from_be_bytes([fixed[2], fixed[3]]);

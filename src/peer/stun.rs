@@ -47,8 +47,8 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// The request that the datagram is, or `None`: not STUN, no Binding request, truncated, trailing bytes, no USERNAME, or
-    /// a FINGERPRINT that does not fit.
+    /// The request that the datagram is, or `None`: not STUN, no Binding request, truncated, trailing bytes, no
+    /// USERNAME, or a FINGERPRINT that does not fit.
     #[must_use]
     pub fn parse(datagram: &'a [u8]) -> Option<Self> {
         let header = datagram.get(..HEADER)?;
@@ -169,8 +169,8 @@ impl<'a> Request<'a> {
 /// A transaction identifier (RFC 8489 §5).
 pub type Transaction = [u8; 12];
 
-/// A Binding request of our own, as a full agent answers it on whatever path it comes: USERNAME, PRIORITY, ICE-CONTROLLED,
-/// MESSAGE-INTEGRITY, FINGERPRINT.
+/// A Binding request of our own, as a full agent answers it on whatever path it comes: USERNAME, PRIORITY,
+/// ICE-CONTROLLED, MESSAGE-INTEGRITY, FINGERPRINT.
 #[must_use]
 pub fn request(username: &str, transaction: Transaction, password: &str) -> Vec<u8> {
     let mut request = Writer::new(BINDING_REQUEST, [MAGIC_COOKIE.as_slice(), &transaction].concat().as_slice());

@@ -78,7 +78,7 @@ fn a_key_frame_that_comes_during_a_burst_is_shown_at_once() {
         assert!(pause <= 40_000, "age {age} ms: nothing for {pause} µs");
         let (first, last) = (arrivals[0], *arrivals.last().unwrap());
         for later in &arrivals[1..] {
-            let trailing = i64::from(later.1.wrapping_sub(first.1)) / 90 - (later.0 - first.0) as i64 / 1_000;
+            let trailing = i64::from(later.1.wrapping_sub(first.1)) / 90 - (later.0 - first.0).cast_signed() / 1_000;
             assert!(trailing.abs() <= 40, "age {age} ms: {trailing} ms apart");
         }
         assert!(arrivals.windows(2).all(|pair| pair[1].1.wrapping_sub(pair[0].1) < 90_000), "timestamps run backwards");

@@ -212,7 +212,7 @@ fn any_byte_of_the_handshake_may_be_any_other() {
         for datagram in std::iter::from_fn(|| client.transmit()).collect::<Vec<_>>() {
             for _ in 0..4 {
                 let mut bad = datagram.clone();
-                for _ in 0..1 + round % 4 {
+                for _ in 0..=(round % 4) {
                     state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
                     let at = (state >> 33) as usize % bad.len();
                     bad[at] = (state >> 20) as u8;

@@ -70,8 +70,9 @@ pub fn validate(peer: &mut Peer, now: Instant, path: Path) {
 
 /// The client of this name answers the request that the peer has just sent to the path.
 pub fn prove(peer: &mut Peer, now: Instant, path: Path, (ours, theirs): (&str, &str)) {
-    let requests = sent(peer).into_iter().filter(|(to, bytes)| *to == path && bytes[..2] == [0, 1]);
-    let (_, request) = requests.last().expect("the peer asks whether the path is real");
+    let mut sent = sent(peer).into_iter();
+    let (_, request) =
+        sent.rfind(|(to, bytes)| *to == path && bytes[..2] == [0, 1]).expect("the peer asks whether the path is real");
     let mut answered = answer(&request, &format!("{theirs}:{ours}"), &credentials(theirs).pwd);
     let mut elsewhere = answered.clone();
     let other = super::harness::path(path.remote.port() + 1_000);

@@ -200,7 +200,7 @@ fn time_runs_out() {
     let start = Instant::now();
     let mut silent = server(start);
     assert_eq!(silent.next_timeout(), Some(start + HANDSHAKE_TIME));
-    silent.handle_timeout(start + HANDSHAKE_TIME - Duration::from_millis(1));
+    silent.handle_timeout(start + HANDSHAKE_TIME.saturating_sub(Duration::from_millis(1)));
     assert_eq!(events(&mut silent), []);
     silent.handle_timeout(start + HANDSHAKE_TIME);
     assert_eq!(events(&mut silent), [PeerEvent::Closed(PeerEnd::HandshakeTimeout)]);
