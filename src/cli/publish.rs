@@ -1,5 +1,6 @@
 //! `rillcast publish`: media files, or the built-in clip, to a WHIP endpoint.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _, stderr};
 use std::path::Path;
 use std::sync::Arc;
@@ -166,10 +167,10 @@ impl Meter {
 fn line_of(frames: u64, bytes: u64, seconds: f64, remote: RemoteReport) -> String {
     let mut line = format!("{frames} frames, {:.0} kbit/s", bytes as f64 * 8.0 / 1000.0 / seconds.max(0.001));
     if let Some(round_trip) = remote.round_trip {
-        line.push_str(&format!(", round trip {:.1} ms", round_trip * 1000.0));
+        let _ = write!(line, ", round trip {:.1} ms", round_trip * 1000.0);
     }
     if let Some(lost) = remote.fraction_lost {
-        line.push_str(&format!(", {:.1} % lost", lost * 100.0));
+        let _ = write!(line, ", {:.1} % lost", lost * 100.0);
     }
     line
 }

@@ -190,7 +190,8 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_tells_why_and_when() {
         let (url, served) = one_answer(
-            "HTTP/1.1 404 Not Found\r\nRetry-After: 2\r\nContent-Length: 39\r\n\r\n{\"error\":\"no active publisher in room\"}",
+            "HTTP/1.1 404 Not Found\r\nRetry-After: 2\r\nContent-Length: 39\r\n\r\n\
+             {\"error\":\"no active publisher in room\"}",
         );
         let error = post_offer(&url, None, "v=0\r\n".to_owned()).await.unwrap_err();
         served.join().unwrap();

@@ -37,6 +37,7 @@ const CHECKS: u16 = 200;
 const GOODBYE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What a publisher and a player have in common.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LinkOptions {
     /// Sent as `Authorization: Bearer`.
@@ -109,16 +110,16 @@ impl Link {
         let runtime = Arc::new(MortalRuntime::default());
         let addresses = if options.addresses.is_empty() { local_addresses() } else { options.addresses.clone() };
         let handler = Handler { state: Arc::clone(&state_sender), gathered: gathered_sender, tracks, up: runtime.up() };
-        let connection = PeerConnectionBuilder::new()
+        let building = PeerConnectionBuilder::new()
             .with_media_engine(engine)
             .with_interceptor_registry(registry)
             .with_setting_engine(settings())
             .with_handler(Arc::new(handler))
             .with_runtime(Arc::clone(&runtime) as Arc<dyn Runtime>)
             .with_udp_addrs(addresses)
-            .build()
-            .await?;
-        let connection: Arc<dyn PeerConnection> = Arc::new(connection);
+            .build();
+        // Boxed, because the crate's future is 20 kB large.
+        let connection: Arc<dyn PeerConnection> = Arc::new(Box::pin(building).await?);
         runtime.spawn(Box::pin(watch_dtls(Arc::downgrade(&connection), state_sender)));
         Ok(Self { connection, received, sent, runtime, state, gathered, setup_passive: options.setup_passive })
     }

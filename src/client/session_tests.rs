@@ -72,15 +72,13 @@ impl Answerer {
         }
         let registry = register_default_interceptors(Registry::new(), &mut engine).unwrap();
         let (sender, seen) = mpsc::unbounded_channel();
-        let connection = PeerConnectionBuilder::new()
+        let building = PeerConnectionBuilder::new()
             .with_media_engine(engine)
             .with_interceptor_registry(registry)
             .with_handler(Arc::new(Handler(sender)))
             .with_udp_addrs(vec!["127.0.0.1:0"])
-            .build()
-            .await
-            .unwrap();
-        Self { connection: Arc::new(connection), seen }
+            .build();
+        Self { connection: Arc::new(Box::pin(building).await.unwrap()), seen }
     }
 
     async fn answer(&mut self, offer: String) -> String {
@@ -159,7 +157,7 @@ async fn publish(names: [&str; 2], setup_passive: bool) {
     publisher.close().await.unwrap();
     let goodbye = async {
         while !dtls_is_closed(answerer.connection.as_ref()).await {
-            sleep(Duration::from_millis(20)).await
+            sleep(Duration::from_millis(20)).await;
         }
     };
     timeout(Duration::from_secs(2), goodbye).await.expect("a goodbye by DTLS");
@@ -167,12 +165,12 @@ async fn publish(names: [&str; 2], setup_passive: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_published_clip_arrives() {
-    publish(["opus.ogg", "vp8.ivf"], false).await;
+    Box::pin(publish(["opus.ogg", "vp8.ivf"], false)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_other_side_may_be_the_dtls_client() {
-    publish(["opus.ogg", "h264.h264"], true).await;
+    Box::pin(publish(["opus.ogg", "h264.h264"], true)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,8 +22,11 @@ pub fn frame_of(codec: Codec, payloads: &[Bytes]) -> Option<Vec<u8>> {
     Some(frame).filter(|frame| !frame.is_empty())
 }
 
+/// Whether a frame begins in a packet, and what follows its payload descriptor.
+type Body<'a> = (bool, &'a [u8]);
+
 /// Joins what stands behind the payload descriptors; the first packet must say that a frame begins in it.
-fn joined(payloads: &[Bytes], body: fn(&[u8]) -> Option<(bool, &[u8])>) -> Option<Vec<u8>> {
+fn joined(payloads: &[Bytes], body: fn(&[u8]) -> Option<Body<'_>>) -> Option<Vec<u8>> {
     let mut frame = Vec::new();
     for (index, payload) in payloads.iter().enumerate() {
         let (begins, data) = body(payload)?;
@@ -35,8 +38,8 @@ fn joined(payloads: &[Bytes], body: fn(&[u8]) -> Option<(bool, &[u8])>) -> Optio
     Some(frame)
 }
 
-/// RFC 7741 §4.2: whether a frame begins here, and what follows the descriptor.
-fn vp8_body(payload: &[u8]) -> Option<(bool, &[u8])> {
+/// RFC 7741 §4.2
+fn vp8_body(payload: &[u8]) -> Option<Body<'_>> {
     let (&first, mut rest) = payload.split_first()?;
     if first & 0x80 != 0 {
         let (&flags, after) = rest.split_first()?;
@@ -48,11 +51,11 @@ fn vp8_body(payload: &[u8]) -> Option<(bool, &[u8])> {
         rest = rest.get(usize::from(flags & 0x40 != 0)..)?;
         rest = rest.get(usize::from(flags & 0x30 != 0)..)?;
     }
-    Some((first & 0x10 != 0 && first & 0x07 == 0, rest))
+    Some((first & 0x17 == 0x10, rest))
 }
 
-/// RFC 9628 §4.2: whether a frame begins here, and what follows the descriptor.
-fn vp9_body(payload: &[u8]) -> Option<(bool, &[u8])> {
+/// RFC 9628 §4.2
+fn vp9_body(payload: &[u8]) -> Option<Body<'_>> {
     let (&first, mut rest) = payload.split_first()?;
     let has = |bit: u8| first & bit != 0;
     if has(0x80) {
@@ -258,7 +261,8 @@ mod tests {
 
     #[test]
     fn descriptors_of_other_senders() {
-        let table: [(Codec, &[&[u8]], &[u8]); 7] = [
+        type Row = (Codec, &'static [&'static [u8]], &'static [u8]);
+        let table: [Row; 7] = [
             // Chromium's VP8: picture id, TL0PICIDX, TID and KEYIDX.
             (Codec::Vp8, &[&[0x90, 0xf0, 0x81, 0x02, 5, 0x20, 7], &[0x80, 0xf0, 0x81, 0x02, 5, 0x20, 8]], &[7, 8]),
             // VP9, not flexible, with layer indices and a scalability structure of one layer and one picture.
@@ -286,7 +290,7 @@ mod tests {
         };
         for round in 0..30_000_u32 {
             let payloads: Vec<Bytes> =
-                (0..1 + round % 3).map(|_| (0..round % 23).map(|_| random()).collect::<Vec<_>>().into()).collect();
+                (0..=round % 3).map(|_| (0..round % 23).map(|_| random()).collect::<Vec<_>>().into()).collect();
             for codec in CODECS {
                 let _ = frame_of(codec, &payloads);
             }
