@@ -7,12 +7,10 @@
 use std::time::{Duration, Instant};
 
 use crate::peer::path::Path;
+use crate::peer::stun::Transaction;
 
 /// Pauses after each request: a lost one costs little, and a client that never answers is not held up for long.
 const PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(300)];
-
-/// A STUN transaction identifier (RFC 8489 §5).
-pub type Transaction = [u8; 12];
 
 /// One path on trial.
 #[derive(Clone, Copy, Debug)]

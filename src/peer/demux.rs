@@ -3,50 +3,51 @@
 use std::collections::HashMap;
 
 use crate::id::PeerKey;
+use crate::limits::{PATHS_PER_PEER, UFRAGS_PER_PEER};
 use crate::peer::path::Path;
+use crate::peer::stun::Request;
 use crate::sfu::drop::DropReason;
 
-/// A worker's routing table. The maps have a secret seed: addresses and names are the clients' choice.
-#[derive(Default)]
-pub struct Demux {
-    paths: HashMap<Path, PeerKey>,
-    ufrags: HashMap<String, PeerKey>,
-    /// The same from the other side, so that a peer's end costs no walk over all.
-    owned: HashMap<PeerKey, Owned>,
-}
-
-/// The present one, and the one before the last restart.
-const UFRAGS_PER_PEER: usize = 2;
-
-/// What leads to one peer.
-#[derive(Default)]
-struct Owned {
-    paths: Vec<Path>,
-    ufrags: Vec<String>,
-}
-
-/// What a datagram is by its first byte (RFC 7983 §7).
+/// What a datagram is by its first byte (RFC 7983), or by its second where RTCP shares the port (RFC 5761 §4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// ICE checks.
+    /// STUN.
     Stun,
-    /// The handshake.
+    /// A DTLS record.
     Dtls,
-    /// SRTP or SRTCP.
-    Media,
+    /// SRTP.
+    Rtp,
+    /// SRTCP.
+    Rtcp,
 }
 
 impl Kind {
-    /// The kind, or `None` for what is none of ours.
+    /// The kind, or `None` where it is something else or empty.
     #[must_use]
-    pub fn of(data: &[u8]) -> Option<Self> {
-        match data.first()? {
-            0..=3 => Some(Self::Stun),
-            20..=63 => Some(Self::Dtls),
-            128..=191 => Some(Self::Media),
+    pub fn of(datagram: &[u8]) -> Option<Self> {
+        match (datagram.first()?, datagram.get(1)) {
+            (0..=3, _) => Some(Self::Stun),
+            (20..=63, _) => Some(Self::Dtls),
+            (128..=191, Some(192..=223)) => Some(Self::Rtcp),
+            (128..=191, _) => Some(Self::Rtp),
             _ => None,
         }
     }
+}
+
+/// A worker's routing table. The maps have a secret seed: clients choose their ports.
+#[derive(Default)]
+pub struct Demux {
+    by_path: HashMap<Path, PeerKey>,
+    by_ufrag: HashMap<String, PeerKey>,
+    routes: HashMap<PeerKey, Routes>,
+}
+
+/// What leads to one peer, oldest first.
+#[derive(Default)]
+struct Routes {
+    ufrags: Vec<String>,
+    paths: Vec<Path>,
 }
 
 impl Demux {
@@ -56,149 +57,176 @@ impl Demux {
     /// # Errors
     /// Why nobody is meant.
     pub fn route(&self, path: &Path, data: &[u8]) -> Result<PeerKey, DropReason> {
-        match Kind::of(data).ok_or(DropReason::NotMultiplexed)? {
+        match Kind::of(data) {
             // A response names no user: it belongs to the path that our request went to.
-            Kind::Stun if data[0] & 1 == 1 => self.paths.get(path).copied().ok_or(DropReason::UnknownAddress),
-            Kind::Stun => {
-                let ufrag = local_ufrag(data).ok_or(DropReason::StunMalformed)?;
-                self.ufrags.get(ufrag).copied().ok_or(DropReason::StunUnknownUfrag)
+            Some(Kind::Stun) if data[0] & 1 == 1 => self.by_path.get(path).copied().ok_or(DropReason::UnknownAddress),
+            Some(Kind::Stun) => {
+                let request = Request::parse(data).ok_or(DropReason::StunMalformed)?;
+                self.by_ufrag.get(request.ufrag()).copied().ok_or(DropReason::StunUnknownUfrag)
             }
-            Kind::Dtls | Kind::Media => self.paths.get(path).copied().ok_or(DropReason::UnknownAddress),
+            Some(_) => self.by_path.get(path).copied().ok_or(DropReason::UnknownAddress),
+            None => Err(DropReason::NotMultiplexed),
         }
     }
 
-    /// Checks for this local ufrag go to the peer. After an ICE restart the one before still does; older ones are
-    /// forgotten, so that a client that restarts for ever takes no more room than another.
+    /// Checks for this local ufrag go to the peer. Its oldest ufrag goes when it has too many.
     pub fn add_ufrag(&mut self, ufrag: &str, peer: PeerKey) {
-        let owned = &mut self.owned.entry(peer).or_default().ufrags;
-        if owned.len() == UFRAGS_PER_PEER {
-            self.ufrags.remove(&owned.remove(0));
+        if self.by_ufrag.insert(ufrag.to_owned(), peer) == Some(peer) {
+            return;
         }
-        owned.push(ufrag.to_owned());
-        self.ufrags.insert(ufrag.to_owned(), peer);
+        let ufrags = &mut self.routes.entry(peer).or_default().ufrags;
+        ufrags.push(ufrag.to_owned());
+        if ufrags.len() > UFRAGS_PER_PEER {
+            let oldest = ufrags.remove(0);
+            remove_if(&mut self.by_ufrag, &oldest, peer);
+        }
     }
 
     /// What comes on this path goes to the peer.
     pub fn add_path(&mut self, path: Path, peer: PeerKey) {
-        let before = self.paths.insert(path, peer);
-        if before != Some(peer) {
-            self.owned.entry(peer).or_default().paths.push(path);
+        if self.by_path.insert(path, peer) == Some(peer) {
+            return;
+        }
+        let paths = &mut self.routes.entry(peer).or_default().paths;
+        // It may have been another peer's in between.
+        paths.retain(|known| *known != path);
+        paths.push(path);
+        if paths.len() > PATHS_PER_PEER {
+            let oldest = paths.remove(0);
+            remove_if(&mut self.by_path, &oldest, peer);
         }
     }
 
     /// Forgets a path, if it still is the peer's.
     pub fn remove_path(&mut self, path: &Path, peer: PeerKey) {
-        if self.paths.get(path) == Some(&peer) {
-            self.paths.remove(path);
-        }
-        if let Some(owned) = self.owned.get_mut(&peer) {
-            owned.paths.retain(|known| known != path);
+        remove_if(&mut self.by_path, path, peer);
+        if let Some(routes) = self.routes.get_mut(&peer) {
+            routes.paths.retain(|known| known != path);
         }
     }
 
     /// Forgets everything of the peer.
     pub fn remove_peer(&mut self, peer: PeerKey) {
-        let owned = self.owned.remove(&peer).unwrap_or_default();
-        for path in owned.paths {
-            if self.paths.get(&path) == Some(&peer) {
-                self.paths.remove(&path);
-            }
+        let Some(routes) = self.routes.remove(&peer) else {
+            return;
+        };
+        for ufrag in &routes.ufrags {
+            remove_if(&mut self.by_ufrag, ufrag, peer);
         }
-        for ufrag in owned.ufrags {
-            if self.ufrags.get(&ufrag) == Some(&peer) {
-                self.ufrags.remove(&ufrag);
-            }
+        for path in &routes.paths {
+            remove_if(&mut self.by_path, path, peer);
         }
+    }
+
+    /// Entries in all maps: bounded by the number of peers times what the limits give each.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_path.len() + self.by_ufrag.len() + self.routes.len()
+    }
+
+    /// Nobody is routed to.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
-/// The part of USERNAME before the colon: our own ufrag (RFC 8445 §7.2.2).
-fn local_ufrag(data: &[u8]) -> Option<&str> {
-    const USERNAME: u16 = 0x0006;
-    let mut rest = data.get(20..)?;
-    while let Some((head, tail)) = rest.split_at_checked(4) {
-        let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
-        let value = tail.get(..length)?;
-        if u16::from_be_bytes([head[0], head[1]]) == USERNAME {
-            return std::str::from_utf8(value).ok()?.split(':').next();
-        }
-        rest = tail.get(length.next_multiple_of(4)..)?;
+fn remove_if<K, Q>(map: &mut HashMap<K, PeerKey>, key: &Q, peer: PeerKey)
+where
+    K: std::hash::Hash + Eq + std::borrow::Borrow<Q>,
+    Q: std::hash::Hash + Eq + ?Sized,
+{
+    if map.get(key) == Some(&peer) {
+        map.remove(key);
     }
-    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::stun::tests::check;
     use crate::sdp::Transport;
+    use std::net::{IpAddr, SocketAddr};
 
-    fn key(slot: u32) -> PeerKey {
+    fn peer(slot: u32) -> PeerKey {
         PeerKey { slot, generation: 0 }
     }
 
     fn path(port: u16) -> Path {
-        let local_ip = "127.0.0.1".parse().unwrap();
-        Path { transport: Transport::Udp, local_ip, remote: format!("127.0.0.1:{port}").parse().unwrap() }
-    }
-
-    fn stun(username: &str) -> Vec<u8> {
-        let mut message = vec![0; 20];
-        message[1] = 1;
-        message.extend([0x80, 0x22, 0, 3, b'a', b'b', b'c', 0, 0, 6, 0, u8::try_from(username.len()).unwrap()]);
-        message.extend(username.as_bytes());
-        message.resize(message.len().next_multiple_of(4), 0);
-        message
+        let remote = SocketAddr::from(([192, 0, 2, 1], port));
+        Path { transport: Transport::Udp, local_ip: IpAddr::from([198, 51, 100, 1]), remote }
     }
 
     #[test]
-    fn datagrams_find_their_peer() {
-        type Row = (u16, Vec<u8>, Result<PeerKey, DropReason>);
+    fn kinds() {
+        let table: &[(&[u8], Option<Kind>)] = &[
+            (&[], None),
+            (&[0], Some(Kind::Stun)),
+            (&[3], Some(Kind::Stun)),
+            (&[4], None),
+            (&[19], None),
+            (&[20], Some(Kind::Dtls)),
+            (&[63], Some(Kind::Dtls)),
+            (&[64], None),
+            (&[127], None),
+            (&[128], Some(Kind::Rtp)),
+            (&[128, 191], Some(Kind::Rtp)),
+            (&[128, 192], Some(Kind::Rtcp)),
+            (&[191, 223], Some(Kind::Rtcp)),
+            (&[128, 224], Some(Kind::Rtp)),
+            (&[192, 200], None),
+        ];
+        for (data, expected) in table {
+            assert_eq!(Kind::of(data), *expected, "{data:?}");
+        }
+    }
+
+    #[test]
+    fn routes() {
         let mut demux = Demux::default();
-        demux.add_ufrag("one", key(1));
-        demux.add_ufrag("two", key(2));
-        demux.add_path(path(5), key(1));
-        let table: [Row; 11] = [
-            (5, vec![1, 1], Ok(key(1))),
-            (6, vec![1, 1], Err(DropReason::UnknownAddress)),
-            (5, vec![0x80, 96], Ok(key(1))),
-            (6, vec![0x80, 96], Err(DropReason::UnknownAddress)),
-            (5, vec![22], Ok(key(1))),
-            (5, stun("two:x"), Ok(key(2))),
-            (6, stun("one:x"), Ok(key(1))),
-            (6, stun("three:x"), Err(DropReason::StunUnknownUfrag)),
-            (5, vec![0; 20], Err(DropReason::StunMalformed)),
-            (5, vec![64], Err(DropReason::NotMultiplexed)),
-            (5, vec![], Err(DropReason::NotMultiplexed)),
+        demux.add_ufrag("one", peer(1));
+        demux.add_ufrag("two", peer(2));
+        demux.add_path(path(1), peer(1));
+        let (one, two, three) = (check("one:x", "p", &[]), check("two:x", "p", &[]), check("three:x", "p", &[]));
+        let dtls = [22, 254, 253];
+        let table: &[(u16, &[u8], Result<PeerKey, DropReason>)] = &[
+            (1, &dtls, Ok(peer(1))),
+            (2, &dtls, Err(DropReason::UnknownAddress)),
+            (2, &[128, 96], Err(DropReason::UnknownAddress)),
+            (1, &[64], Err(DropReason::NotMultiplexed)),
+            (9, &one, Ok(peer(1))),
+            (1, &two, Ok(peer(2))),
+            (1, &three, Err(DropReason::StunUnknownUfrag)),
+            (1, &one[..20], Err(DropReason::StunMalformed)),
         ];
         for (port, data, expected) in table {
-            assert_eq!(demux.route(&path(port), &data), expected, "{port} {data:?}");
+            assert_eq!(demux.route(&path(*port), data), *expected, "{port} {data:?}");
         }
-        demux.remove_path(&path(5), key(2));
-        assert!(demux.route(&path(5), &[0x80]).is_ok(), "it is not the path of that peer");
-        demux.remove_peer(key(1));
-        assert!(demux.route(&path(5), &[0x80]).is_err() && demux.route(&path(5), &stun("one:x")).is_err());
+        // The client's new session takes over its socket; what the old one forgets later is not its own any more.
+        demux.add_path(path(1), peer(2));
+        demux.remove_path(&path(1), peer(1));
+        assert_eq!(demux.route(&path(1), &dtls), Ok(peer(2)));
+        demux.remove_peer(peer(1));
+        assert_eq!(demux.route(&path(1), &dtls), Ok(peer(2)));
+        demux.remove_peer(peer(2));
+        assert!(demux.is_empty());
     }
 
     #[test]
-    fn restarts_take_no_room() {
+    fn one_peer_has_so_many_routes_and_no_more() {
         let mut demux = Demux::default();
-        for restart in 0..100 {
-            demux.add_ufrag(&format!("ufrag{restart}"), key(1));
+        for n in 0..1000u16 {
+            demux.add_ufrag(&format!("ufrag{n}"), peer(1));
+            demux.add_path(path(n), peer(1));
+            demux.add_path(path(n), peer(1));
+            // Two peers that take a path from each other.
+            demux.add_path(path(1), peer(2));
+            demux.add_path(path(1), peer(3));
         }
-        assert_eq!(demux.ufrags.len(), UFRAGS_PER_PEER);
-        assert!(
-            demux.route(&path(1), &stun("ufrag98:x")).is_ok() && demux.route(&path(1), &stun("ufrag97:x")).is_err()
-        );
-    }
-
-    #[test]
-    fn junk_never_panics() {
-        let message = stun("name:x");
-        for cut in 0..message.len() {
-            let _ = local_ufrag(&message[..cut]);
-            let mut bad = message.clone();
-            bad[cut] = 0xff;
-            let _ = local_ufrag(&bad);
+        assert_eq!(demux.len(), UFRAGS_PER_PEER + PATHS_PER_PEER + 1 + 3);
+        for slot in 1..=3 {
+            demux.remove_peer(peer(slot));
         }
+        assert!(demux.is_empty());
     }
 }

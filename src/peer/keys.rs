@@ -1,118 +1,127 @@
-//! Session keys from the handshake's keying material (RFC 5764 §4.2, RFC 3711 §4.3).
+//! SRTP session keys from what the DTLS handshake exports (RFC 5764 §4.2, RFC 3711 §4.3).
 
 use aes::Aes128;
-use aes::cipher::{KeyIvInit as _, StreamCipher as _};
-use ctr::Ctr128BE;
+use aes::cipher::{KeyIvInit, StreamCipher};
 
-/// Bytes of an AES-128 key.
-pub const KEY: usize = 16;
+/// The label of the exporter (RFC 5764 §4.2).
+pub const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 
-/// The two protection profiles that are served.
+/// Bytes of a master or session key: both profiles are AES-128.
+pub const KEY_BYTES: usize = 16;
+/// Bytes of the longest salt.
+pub const SALT_BYTES: usize = 14;
+/// Bytes of an HMAC-SHA1 key (RFC 3711 §8.2).
+pub const AUTHENTICATION_KEY_BYTES: usize = 20;
+
+/// The protection profiles that are negotiated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Profile {
-    /// `AEAD_AES_128_GCM` (RFC 7714)
-    Gcm,
-    /// `AES_CM_128_HMAC_SHA1_80` (RFC 3711)
-    Cm,
+    /// `SRTP_AEAD_AES_128_GCM` (RFC 7714).
+    AeadAes128Gcm,
+    /// `SRTP_AES128_CM_HMAC_SHA1_80` (RFC 5764).
+    AesCmSha1,
 }
 
 impl Profile {
     /// Bytes of the master salt.
     #[must_use]
-    pub fn salt(self) -> usize {
+    pub fn salt_bytes(self) -> usize {
         match self {
-            Self::Gcm => 12,
-            Self::Cm => 14,
+            Self::AeadAes128Gcm => 12,
+            Self::AesCmSha1 => SALT_BYTES,
         }
     }
 
-    /// Bytes of keying material for both directions.
+    /// Bytes to export: two keys, two salts.
     #[must_use]
-    pub fn material(self) -> usize {
-        2 * (KEY + self.salt())
+    pub fn exported_bytes(self) -> usize {
+        2 * (KEY_BYTES + self.salt_bytes())
     }
 }
 
-/// One direction's master key and salt.
-#[derive(Clone, Copy)]
-pub struct Master<'a> {
-    key: &'a [u8],
-    salt: &'a [u8],
+/// The master key and salt of one direction.
+#[derive(Clone)]
+pub struct Master {
+    key: [u8; KEY_BYTES],
+    /// Left-aligned and filled up with zeros, as RFC 7714 §11 wants the shorter salt.
+    salt: [u8; SALT_BYTES],
 }
 
-/// Splits keying material into the client's and the server's write keys (RFC 5764 §4.2). `None` where the length is
-/// wrong.
+/// What a session key is for; the numbers are those of RFC 3711 §4.3.2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Label {
+    /// SRTP encryption key.
+    RtpEncryption = 0,
+    /// SRTP authentication key.
+    RtpAuthentication = 1,
+    /// SRTP salt.
+    RtpSalt = 2,
+    /// SRTCP encryption key.
+    RtcpEncryption = 3,
+    /// SRTCP authentication key.
+    RtcpAuthentication = 4,
+    /// SRTCP salt.
+    RtcpSalt = 5,
+}
+
+/// What both sides write with: client first. `None` unless there are [`Profile::exported_bytes`].
 #[must_use]
-pub fn split(profile: Profile, material: &[u8]) -> Option<(Master<'_>, Master<'_>)> {
-    if material.len() != profile.material() {
+pub fn split_exported(profile: Profile, exported: &[u8]) -> Option<(Master, Master)> {
+    if exported.len() != profile.exported_bytes() {
         return None;
     }
-    let (client_key, rest) = material.split_at(KEY);
-    let (server_key, rest) = rest.split_at(KEY);
-    let (client_salt, server_salt) = rest.split_at(profile.salt());
-    Some((Master { key: client_key, salt: client_salt }, Master { key: server_key, salt: server_salt }))
+    let (keys, salts) = exported.split_at(2 * KEY_BYTES);
+    let (client_key, server_key) = keys.split_at(KEY_BYTES);
+    let (client_salt, server_salt) = salts.split_at(profile.salt_bytes());
+    Some((Master::new(client_key, client_salt), Master::new(server_key, server_salt)))
 }
 
-/// What a session key is for; the values are the labels of RFC 3711 §4.3.2.
-#[derive(Clone, Copy)]
-pub enum Label {
-    /// SRTP encryption.
-    Rtp = 0,
-    /// SRTCP encryption.
-    Rtcp = 3,
-}
-
-/// The keys of SRTP or of SRTCP in one direction.
-pub struct SessionKeys {
-    /// Encryption.
-    pub cipher: [u8; KEY],
-    /// Authentication; not used with GCM.
-    pub authentication: [u8; 20],
-    /// Salt: 14 bytes, of which GCM uses the first 12.
-    pub salt: [u8; 14],
-}
-
-impl SessionKeys {
-    /// Derives them; the key derivation rate is 0, as with every WebRTC client.
-    #[must_use]
-    pub fn derive(master: &Master<'_>, label: Label) -> Self {
-        let label = label as u8;
-        let mut keys = Self { cipher: [0; KEY], authentication: [0; 20], salt: [0; 14] };
-        expand(master, label, &mut keys.cipher);
-        expand(master, label + 1, &mut keys.authentication);
-        expand(master, label + 2, &mut keys.salt);
-        keys
+impl Master {
+    /// Key of 16 bytes, salt of 12 or 14.
+    fn new(key: &[u8], salt: &[u8]) -> Self {
+        let mut master = Self { key: [0; KEY_BYTES], salt: [0; SALT_BYTES] };
+        master.key.copy_from_slice(key);
+        master.salt[..salt.len()].copy_from_slice(salt);
+        master
     }
-}
 
-/// The pseudo-random function: AES in counter mode under the master key, from the salt and the label.
-fn expand(master: &Master<'_>, label: u8, out: &mut [u8]) {
-    let mut counter = [0; 16];
-    // A salt of 96 bits stands as if followed by zeros (RFC 7714 §11).
-    counter[..master.salt.len()].copy_from_slice(master.salt);
-    counter[7] ^= label;
-    let key: &[u8; KEY] = master.key.try_into().expect("split gives keys of this length");
-    Ctr128BE::<Aes128>::new(key.into(), &counter.into()).apply_keystream(out);
+    /// A session key of `BYTES`: AES in counter mode over `label` XOR salt (RFC 3711 §4.3.1; the key derivation rate is 0).
+    #[must_use]
+    pub fn derive<const BYTES: usize>(&self, label: Label) -> [u8; BYTES] {
+        let mut counter = [0; 16];
+        counter[..SALT_BYTES].copy_from_slice(&self.salt);
+        counter[7] ^= label as u8;
+        let mut derived = [0; BYTES];
+        ctr::Ctr128BE::<Aes128>::new(&self.key.into(), &counter.into()).apply_keystream(&mut derived);
+        derived
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    }
+
     /// RFC 3711 appendix B.3.
     #[test]
-    fn keys_of_the_rfc() {
-        let key = 0xE1F9_7A0D_3E01_8BE0_D64F_A32C_06DE_4139_u128.to_be_bytes();
-        let salt = [0x0E, 0xC6, 0x75, 0xAD, 0x49, 0x8A, 0xFE, 0xEB, 0xB6, 0x96, 0x0B, 0x3A, 0xAB, 0xE6];
-        let keys = SessionKeys::derive(&Master { key: &key, salt: &salt }, Label::Rtp);
-        assert_eq!(u128::from_be_bytes(keys.cipher), 0xC61E_7A93_744F_39EE_1073_4AFE_3FF7_A087);
-        assert_eq!(keys.salt, [0x30, 0xCB, 0xBC, 0x08, 0x86, 0x3D, 0x8C, 0x85, 0xD4, 0x9D, 0xB3, 0x4A, 0x9A, 0xE1]);
-        assert_eq!(keys.authentication[..4], [0xCE, 0xBE, 0x32, 0x1F]);
+    fn the_vectors_of_the_rfc() {
+        let master = Master::new(&hex("E1F97A0D3E018BE0D64FA32C06DE4139"), &hex("0EC675AD498AFEEBB6960B3AABE6"));
+        assert_eq!(master.derive::<16>(Label::RtpEncryption)[..], hex("C61E7A93744F39EE10734AFE3FF7A087"));
+        assert_eq!(master.derive::<14>(Label::RtpSalt)[..], hex("30CBBC08863D8C85D49DB34A9AE1"));
+        assert_eq!(master.derive::<20>(Label::RtpAuthentication)[..], hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4"));
     }
 
     #[test]
-    fn material_of_another_length_is_refused() {
-        assert!(split(Profile::Gcm, &[0; 56]).is_some() && split(Profile::Cm, &[0; 60]).is_some());
-        assert!(split(Profile::Gcm, &[0; 60]).is_none() && split(Profile::Cm, &[0; 56]).is_none());
+    fn exported_bytes_are_keys_then_salts() {
+        for profile in [Profile::AeadAes128Gcm, Profile::AesCmSha1] {
+            let exported: Vec<u8> = (0..100).take(profile.exported_bytes()).collect();
+            let (client, server) = split_exported(profile, &exported).unwrap();
+            assert_eq!((client.key[0], server.key[0], client.salt[0]), (0, 16, 32));
+            assert_eq!(usize::from(server.salt[0]), 32 + profile.salt_bytes());
+            assert!(split_exported(profile, &exported[1..]).is_none());
+        }
     }
 }

@@ -24,6 +24,16 @@ impl Squeeze {
         Self { edge: live + age / (limits::BURST_SPEED - 1) }
     }
 
+    /// For a jump to the frame of timestamp `first`, when `sent` is the newest (squeezed) timestamp that went out. The
+    /// frame keeps its own timestamp, which is about the present, so that the player shows it at once; where that would
+    /// run backwards it gets the next one, and what follows is squeezed until the two meet.
+    #[must_use]
+    pub fn jump(first: i64, sent: i64) -> Self {
+        let ahead = (sent + 1 - first).max(0);
+        let speed = limits::BURST_SPEED;
+        Self { edge: first + (ahead * speed + speed - 2) / (speed - 1) }
+    }
+
     /// The squeezed timestamp.
     #[must_use]
     pub fn apply(self, timestamp: i64) -> i64 {
@@ -64,6 +74,18 @@ mod tests {
     use super::*;
 
     const SECOND: i64 = 90_000;
+
+    #[test]
+    fn a_jump_goes_to_the_present_but_never_backwards() {
+        for (first, sent, at) in
+            [(10_000, 2_000, 10_000), (10_000, 9_999, 10_000), (10_000, 10_000, 10_001), (10_000, 12_700, 12_701)]
+        {
+            let squeeze = Squeeze::jump(first, sent);
+            assert!((at..=at + 1).contains(&squeeze.apply(first)), "{first} after {sent}: {}", squeeze.apply(first));
+            assert!(squeeze.apply(first + 3_000) > squeeze.apply(first));
+            assert_eq!(squeeze.apply(first + SECOND), first + SECOND);
+        }
+    }
 
     #[test]
     fn a_squeezed_burst_meets_the_live_edge() {

@@ -53,6 +53,8 @@ pub struct EgressTrack {
     runs: VecDeque<Run>,
     first_index: u64,
     timestamp_base: u32,
+    /// The newest timestamp that went out, as squeezed.
+    newest: i64,
     packets: u32,
     octets: u32,
     next_report: Option<Instant>,
@@ -73,6 +75,7 @@ impl EgressTrack {
             // In the lower half, so that the first rollover is far away (RFC 3711 §3.3.1).
             first_index: random >> 32 & 0x7fff,
             timestamp_base: low32(random.cast_signed()),
+            newest: i64::MIN / 2,
             packets: 0,
             octets: 0,
             next_report: None,
@@ -123,11 +126,11 @@ impl EgressTrack {
         for number in stream.late() {
             self.send_late(*number, stream, to, sink);
         }
+        if self.is_bursting() {
+            self.skip_to_newer_keyframe(now, stream);
+        }
         let (allowed, most) = match self.state {
-            State::Burst(burst) => {
-                self.skip_to_newer_keyframe(stream);
-                (burst.allowed(now, stream.codec().clock_rate()), limits::BURST_PACKETS_PER_TURN)
-            }
+            State::Burst(burst) => (burst.allowed(now, stream.codec().clock_rate()), limits::BURST_PACKETS_PER_TURN),
             _ => (i64::MAX, usize::MAX),
         };
         self.advance(now, stream, to, sink, allowed, most);
@@ -198,9 +201,8 @@ impl EgressTrack {
         let start = history.whole_keyframe().or_else(|| history.newest_keyframe());
         let Some(start) = start.filter(|start| *start >= after) else { return };
         let (Some((entry, _)), Some(live)) = (history.get(start), stream.live_edge(now)) else { return };
-        // A squeeze that is still running goes on: timestamps never run backwards.
         let squeeze = match self.runs.back() {
-            Some(run) => run.squeeze,
+            Some(_) => Squeeze::jump(entry.timestamp, self.newest),
             None => Squeeze::new(entry.timestamp, live),
         };
         self.begin(start, stream, squeeze);
@@ -208,11 +210,12 @@ impl EgressTrack {
     }
 
     /// A newer key frame that is whole makes what lies before it needless; so does a history that has moved on.
-    fn skip_to_newer_keyframe(&mut self, stream: &Stream) {
+    fn skip_to_newer_keyframe(&mut self, now: Instant, stream: &Stream) {
         let newer = stream.history().whole_keyframe().filter(|start| *start > self.cursor);
-        if let Some(start) = newer {
-            let squeeze = self.runs.back().map_or(Squeeze::NONE, |run| run.squeeze);
-            self.begin(start, stream, squeeze);
+        if let Some((start, (entry, _))) = newer.and_then(|start| Some((start, stream.history().get(start)?))) {
+            self.begin(start, stream, Squeeze::jump(entry.timestamp, self.newest));
+            // With the pace of the old burst the player would stand still until that had come so far.
+            self.state = State::Burst(Burst::new(now, entry.timestamp));
         } else if self.cursor < stream.history().oldest() {
             self.state = State::Waiting(self.cursor);
         }
@@ -247,6 +250,7 @@ impl EgressTrack {
         let Some(run) = self.runs.back().copied() else { return Sent::Dropped };
         let sent = self.write(&run, self.next_index(), entry, payload, to, sink);
         if sent == Sent::Yes {
+            self.newest = self.newest.max(run.squeeze.apply(entry.timestamp));
             self.count(now, payload);
         }
         sent

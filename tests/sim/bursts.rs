@@ -62,6 +62,30 @@ fn timestamps_are_squeezed_to_the_time_the_burst_takes() {
     }
 }
 
+/// Joined just before a key frame: when that comes the burst goes on from there, and the player neither stands still
+/// nor trails.
+#[test]
+fn a_key_frame_that_comes_during_a_burst_is_shown_at_once() {
+    for age in [9_550, 9_700, 9_900, 9_980] {
+        let mut world = World::new(11);
+        world.publish(OBS, CLEAN);
+        world.run(age);
+        world.subscribe(0, CLEAN);
+        world.run(1_500);
+        world.check();
+        let arrivals = &world.seat(0).subscriber.arrivals;
+        let pause = arrivals.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
+        assert!(pause <= 40_000, "age {age} ms: nothing for {pause} µs");
+        let (first, last) = (arrivals[0], *arrivals.last().unwrap());
+        for later in &arrivals[1..] {
+            let trailing = i64::from(later.1.wrapping_sub(first.1)) / 90 - (later.0 - first.0) as i64 / 1_000;
+            assert!(trailing.abs() <= 40, "age {age} ms: {trailing} ms apart");
+        }
+        assert!(arrivals.windows(2).all(|pair| pair[1].1.wrapping_sub(pair[0].1) < 90_000), "timestamps run backwards");
+        assert!(last.0 > first.0);
+    }
+}
+
 #[test]
 fn a_burst_is_paced() {
     let mut world = World::new(3);
