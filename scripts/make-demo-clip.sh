@@ -39,22 +39,22 @@ drawbox=x=24:y=24:w=14:h=14:color=0xffd75e:t=fill:enable='lt(mod(t,1),0.1)',
 drawtext=fontfile=$font:text='beep':fontsize=14:fontcolor=white@0.7:x=46:y=23,
 drawtext=fontfile=$font:text='VP8 · Opus · 640×360 · 30 fps':fontsize=14:fontcolor=white@0.7:x=w-tw-24:y=23"
 
-ffmpeg -hide_banner -loglevel error -y -fflags +bitexact \
+ffmpeg -hide_banner -loglevel error -y \
     -f lavfi -i "color=black:s=64x36:r=$rate:d=$seconds,format=gbrp" \
     -f lavfi -i "color=black:s=160x90:r=$rate:d=$seconds,format=gbrp" \
     -f lavfi -i "color=black:s=32x32:r=$rate:d=0.01,format=gbrap" \
     -filter_complex "$picture" -frames:v $((seconds * rate)) \
     -c:v libvpx -threads 1 -deadline good -cpu-used 1 -b:v 560k -maxrate 700k -bufsize 700k \
     -g $((rate * 2)) -keyint_min $((rate * 2)) -auto-alt-ref 0 -lag-in-frames 0 -error-resilient 0 \
-    -flags +bitexact -f ivf assets/demo.ivf
+    -flags +bitexact -fflags +bitexact -f ivf assets/demo.ivf
 
 # A quiet chord (whole hertz, so it closes on itself), and each second a beep: left on even seconds, right on
 # odd ones, with soft edges. A packet that begins at or after the picture's end is not sent.
 pad="0.05*sin(2*PI*220*t)+0.04*sin(2*PI*277*t)+0.04*sin(2*PI*330*t)*(0.7+0.3*sin(2*PI*t/5))"
 beep="0.35*sin(2*PI*880*t)*sin(PI*min(mod(t\\,1)/0.1\\,1))"
-ffmpeg -hide_banner -loglevel error -y -fflags +bitexact \
+ffmpeg -hide_banner -loglevel error -y \
     -f lavfi -i "aevalsrc=$pad+$beep*eq(mod(floor(t)\,2)\,0)|$pad+$beep*eq(mod(floor(t)\,2)\,1):s=48000:d=$seconds" \
-    -c:a libopus -b:a 48k -vbr on -frame_duration 20 -application audio -flags +bitexact \
+    -c:a libopus -b:a 48k -vbr on -frame_duration 20 -application audio -flags +bitexact -fflags +bitexact \
     -serial_offset 1 -f ogg assets/demo.ogg
 
 ls -l assets/demo.ivf assets/demo.ogg

@@ -142,6 +142,8 @@ pub const PARAMETER_SET_BYTES: usize = 512;
 /// Retransmissions that one subscriber gets per second: more than that much loss is no loss but an attack or a dead
 /// path.
 pub const RETRANSMISSIONS_PER_SECOND: u32 = 1_000;
+/// A subscriber whose connection is clogged waits so long for a key frame that comes by itself before one is asked for.
+pub const CONGESTION_PATIENCE: Duration = Duration::from_secs(4);
 /// Retransmissions that wait for the next flush, per subscriber.
 pub const RETRANSMISSIONS_PENDING: usize = 256;
 // ---- control plane ----------------------------------------------------------------------------------

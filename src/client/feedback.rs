@@ -24,7 +24,7 @@ pub struct Feedback {
     nacked_packets: AtomicU64,
     receiver_reports: AtomicU64,
     sender_reports: AtomicU64,
-    transport_feedback: AtomicU64,
+    transport_wide: AtomicU64,
 }
 
 /// [`Feedback`] at one moment.
@@ -54,7 +54,7 @@ impl Feedback {
             nacked_packets: read(&self.nacked_packets),
             receiver_reports: read(&self.receiver_reports),
             sender_reports: read(&self.sender_reports),
-            transport_feedback: read(&self.transport_feedback),
+            transport_feedback: read(&self.transport_wide),
         }
     }
 
@@ -82,7 +82,7 @@ impl Feedback {
         } else if packet.is::<SenderReport>() {
             add(&self.sender_reports, 1);
         } else if packet.is::<TransportLayerCc>() {
-            add(&self.transport_feedback, 1);
+            add(&self.transport_wide, 1);
         }
     }
 }

@@ -37,8 +37,8 @@ const CHECKS: u16 = 200;
 const GOODBYE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What a publisher and a player have in common.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent choices, not a state")]
 pub struct LinkOptions {
     /// Sent as `Authorization: Bearer`.
     pub token: Option<String>,
@@ -118,9 +118,8 @@ impl Link {
             .with_runtime(Arc::clone(&runtime) as Arc<dyn Runtime>)
             .with_udp_addrs(addresses)
             .build();
-        // Its future has 20 kB.
-        let connection = Box::pin(building).await?;
-        let connection: Arc<dyn PeerConnection> = Arc::new(connection);
+        // Boxed, because the crate's future is 20 kB large.
+        let connection: Arc<dyn PeerConnection> = Arc::new(Box::pin(building).await?);
         runtime.spawn(Box::pin(watch_dtls(Arc::downgrade(&connection), state_sender)));
         Ok(Self { connection, received, sent, runtime, state, gathered, setup_passive: options.setup_passive })
     }

@@ -100,10 +100,10 @@ impl Runtime for MortalRuntime {
 /// A socket that hands out one datagram at a time until the connection is up.
 ///
 /// The crate's driver reads what is there in one go, and sets the keys for media only afterwards: of a server that
-/// sends at once, everything that came with the end of the DTLS handshake would be lost, the first key frame above
-/// all. After each datagram this socket says once that there is nothing, so that the driver looks to its keys in
-/// between. What the kernel has glued together (UDP_GRO) is handed out datagram by datagram, too: a server's
-/// segmentation offload may well put the first packet behind the end of the handshake.
+/// sends at once, everything that came with the end of the DTLS handshake would be lost, the first key frame above all.
+/// After each datagram this socket says once that there is nothing, so that the driver looks to its keys in between.
+/// What the kernel has glued together (`UDP_GRO`) is handed out datagram by datagram, too: a server's segmentation
+/// offload may well put the first packet behind the end of the handshake.
 #[derive(Debug)]
 struct Patient {
     inner: Arc<dyn AsyncUdpSocket>,

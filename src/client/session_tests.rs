@@ -78,9 +78,7 @@ impl Answerer {
             .with_handler(Arc::new(Handler(sender)))
             .with_udp_addrs(vec!["127.0.0.1:0"])
             .build();
-        // Its future has 20 kB.
-        let connection = Box::pin(building).await.unwrap();
-        Self { connection: Arc::new(connection), seen }
+        Self { connection: Arc::new(Box::pin(building).await.unwrap()), seen }
     }
 
     async fn answer(&mut self, offer: String) -> String {
@@ -167,12 +165,12 @@ async fn publish(names: [&str; 2], setup_passive: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_published_clip_arrives() {
-    publish(["opus.ogg", "vp8.ivf"], false).await;
+    Box::pin(publish(["opus.ogg", "vp8.ivf"], false)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_other_side_may_be_the_dtls_client() {
-    publish(["opus.ogg", "h264.h264"], true).await;
+    Box::pin(publish(["opus.ogg", "h264.h264"], true)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,15 +76,20 @@ pub struct Player {
     sender: mpsc::Sender<PlayerEvent>,
 }
 
-/// A track, its kind and its SSRC.
-type RemoteTrack = (MediaKind, u32, Arc<dyn TrackRemote>);
-
 /// What the tasks and the player both look at.
 struct Shared {
     start: Instant,
     milestones: Mutex<Milestones>,
-    remote: Mutex<Vec<RemoteTrack>>,
+    remote: Mutex<Vec<Remote>>,
     dropped: AtomicU64,
+}
+
+/// A track that packets came on, and their SSRC.
+#[derive(Clone)]
+struct Remote {
+    kind: MediaKind,
+    ssrc: u32,
+    track: Arc<dyn TrackRemote>,
 }
 
 impl Player {
@@ -209,8 +214,8 @@ impl Player {
     /// Where the connection has ended.
     pub async fn request_key_frame(&self) -> Result<(), ClientError> {
         let remote = lock(&self.shared.remote).clone();
-        for (_, media_ssrc, track) in remote.iter().filter(|(kind, ..)| *kind == MediaKind::Video) {
-            track.write_rtcp(vec![Box::new(PictureLossIndication { sender_ssrc: 0, media_ssrc: *media_ssrc })]).await?;
+        for Remote { ssrc, track, .. } in remote.iter().filter(|remote| remote.kind == MediaKind::Video) {
+            track.write_rtcp(vec![Box::new(PictureLossIndication { sender_ssrc: 0, media_ssrc: *ssrc })]).await?;
         }
         Ok(())
     }
@@ -291,8 +296,8 @@ async fn read_track(
             shared.note(|milestones| &mut milestones.first_packet);
             known = Some(packet.header.ssrc);
             let mut remote = lock(&shared.remote);
-            remote.retain(|(other, ..)| *other != kind);
-            remote.push((kind, packet.header.ssrc, Arc::clone(&track)));
+            remote.retain(|other| other.kind != kind);
+            remote.push(Remote { kind, ssrc: packet.header.ssrc, track: Arc::clone(&track) });
         }
         let payload_type = packet.header.payload_type;
         let codec = codecs.iter().find(|(number, _)| *number == payload_type).map(|(_, codec)| *codec);

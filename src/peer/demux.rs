@@ -69,6 +69,12 @@ impl Demux {
         }
     }
 
+    /// Whose datagrams come on this path.
+    #[must_use]
+    pub fn owner(&self, path: &Path) -> Option<PeerKey> {
+        self.by_path.get(path).copied()
+    }
+
     /// Checks for this local ufrag go to the peer. Its oldest ufrag goes when it has too many.
     pub fn add_ufrag(&mut self, ufrag: &str, peer: PeerKey) {
         if self.by_ufrag.insert(ufrag.to_owned(), peer) == Some(peer) {

@@ -207,18 +207,18 @@ impl Peer {
             if self.is_connected() {
                 self.begin_challenge(now, path);
             }
-        } else if nominated || restarted || is_lost {
+        } else if nominated || restarted || is_lost || self.paths.selected() == Some(path) {
             self.choose(now, path);
         }
         let mut out = Outgoing::default();
         let progress = self.dtls.start(now, &mut out);
-        self.follow(now, progress, out);
+        self.follow(now, progress, out, Some(path));
         Ok(Received::Control)
     }
 
     /// The client has chosen a path. Once media flows it moves to a new address only when that is known to be real.
     fn choose(&mut self, now: Instant, path: Path) {
-        if self.paths.selected() == Some(path) || !self.is_connected() || self.paths.is_acknowledged(&path) {
+        if !self.is_connected() || self.paths.is_acknowledged(&path) {
             self.challenge = None;
             return self.move_to(&path);
         }
@@ -276,12 +276,12 @@ impl Peer {
         if matches!(progress, Progress::Connected(..)) {
             self.paths.hear(path, data.len(), now);
         }
-        self.follow(now, progress, out);
+        self.follow(now, progress, out, None);
         received
     }
 
     /// Does what a DTLS step asks for, then sends what it wants to send.
-    fn follow(&mut self, now: Instant, progress: Progress, out: Outgoing) {
+    fn follow(&mut self, now: Instant, progress: Progress, out: Outgoing, asker: Option<Path>) {
         match progress {
             Progress::Pending => {}
             Progress::Connected(profile, srtp) => {
@@ -298,13 +298,13 @@ impl Peer {
             }
             Progress::Over(end) => self.end(end),
         }
-        self.transmit_dtls(out);
+        self.transmit_dtls(out, asker);
     }
 
-    fn transmit_dtls(&mut self, out: Outgoing) {
-        let Some(path) = self.paths.selected().filter(|_| !out.datagrams.is_empty()) else {
-            return;
-        };
+    /// To where the datagram came from that it answers; what time makes due goes where the last flight went.
+    fn transmit_dtls(&mut self, out: Outgoing, asker: Option<Path>) {
+        let path = asker.or(self.flight_path).or(self.paths.selected());
+        let Some(path) = path.filter(|_| !out.datagrams.is_empty()) else { return };
         if out.is_new {
             self.flight_path = Some(path);
         } else if self.flight_path != Some(path) {
@@ -363,7 +363,7 @@ impl Peer {
         self.pursue_challenge(now);
         let mut out = Outgoing::default();
         let progress = self.dtls.handle_timeout(now, &mut out);
-        self.follow(now, progress, out);
+        self.follow(now, progress, out, None);
     }
 
     /// New credentials on both sides; the old ones hold until a check with the new ones comes.
@@ -390,7 +390,7 @@ impl Peer {
             let mut out = Outgoing::default();
             self.dtls.close(self.last_authentic, &mut out);
             self.srtp = None;
-            self.transmit_dtls(out);
+            self.transmit_dtls(out, None);
         }
     }
 
@@ -415,13 +415,6 @@ impl Peer {
     /// Takes `bytes` from what may be sent to an address that is not acknowledged yet; false when it is used up.
     pub fn may_send(&mut self, bytes: usize) -> bool {
         self.paths.may_send(bytes)
-    }
-
-    /// An SRTCP report from the selected path acknowledged a packet that was sent to it.
-    pub fn acknowledge_path(&mut self) {
-        if let Some(path) = self.paths.selected() {
-            self.paths.acknowledge(&path);
-        }
     }
 
     /// Seals one RTP packet into `out` and returns its length. `index` is 2^16 × ROC + SEQ; who calls sees to it

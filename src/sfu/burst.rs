@@ -34,6 +34,12 @@ impl Squeeze {
         Self { edge: first + (ahead * speed + speed - 2) / (speed - 1) }
     }
 
+    /// True for a timestamp that is left alone.
+    #[must_use]
+    pub fn is_past(self, timestamp: i64) -> bool {
+        self.apply(timestamp) == timestamp
+    }
+
     /// The squeezed timestamp.
     #[must_use]
     pub fn apply(self, timestamp: i64) -> i64 {

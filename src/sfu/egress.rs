@@ -58,8 +58,8 @@ pub struct EgressTrack {
     packets: u32,
     octets: u32,
     next_report: Option<Instant>,
-    /// Packets from this index on went to an address that is not acknowledged yet.
-    unacknowledged_from: Option<u64>,
+    /// After congestion no key frame is asked for before this time.
+    patient_until: Option<Instant>,
 }
 
 impl EgressTrack {
@@ -79,7 +79,7 @@ impl EgressTrack {
             packets: 0,
             octets: 0,
             next_report: None,
-            unacknowledged_from: None,
+            patient_until: None,
         }
     }
 
@@ -89,10 +89,11 @@ impl EgressTrack {
         &self.track
     }
 
-    /// Waits for a key frame.
+    /// Waits for a key frame, and the publisher may be asked for one. Who waits because its own connection is clogged has
+    /// patience: else one slow subscriber would have all the others' publisher send nothing but key frames.
     #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Waiting(_))
+    pub fn wants_keyframe(&self, now: Instant) -> bool {
+        matches!(self.state, State::Waiting(_)) && self.patient_until.is_none_or(|until| now >= until)
     }
 
     /// Has more to send even if nothing comes.
@@ -153,6 +154,10 @@ impl EgressTrack {
             return;
         }
         let (Some(timestamp), Some(run)) = (clock.timestamp(now, stream), self.runs.back()) else { return };
+        // In a burst the timestamps are squeezed: a report would tie them to the wrong time.
+        if !run.squeeze.is_past(timestamp) {
+            return;
+        }
         let report = SenderReport {
             ssrc: self.track.ssrc,
             ntp: clock.ntp(now),
@@ -163,21 +168,6 @@ impl EgressTrack {
         if sink.rtcp(to, &report.write(self.track.cname)) == Sent::Yes {
             self.next_report = Some(now + REPORT_INTERVAL);
         }
-    }
-
-    /// From now on packets go to another address.
-    pub fn handle_path_change(&mut self) {
-        self.unacknowledged_from = Some(self.next_index());
-    }
-
-    /// The receiver has seen this extended sequence number (RFC 3550 §6.4.1). True when that acknowledges the
-    /// changed address.
-    pub fn handle_highest(&mut self, extended: u32) -> bool {
-        let acknowledged = self.unacknowledged_from.is_some_and(|from| u64::from(extended) >= from);
-        if acknowledged {
-            self.unacknowledged_from = None;
-        }
-        acknowledged
     }
 
     /// Index of the next new packet.
@@ -222,22 +212,24 @@ impl EgressTrack {
     }
 
     fn advance(&mut self, now: Instant, stream: &Stream, to: PeerKey, sink: &mut impl Sink, allowed: i64, most: usize) {
-        if self.is_waiting() {
+        if matches!(self.state, State::Waiting(_)) {
             return;
         }
         let end = stream.history().end();
-        let mut sent = 0;
+        // Nothing before is there to be sent, however far the numbers have jumped.
+        self.cursor = self.cursor.max(stream.history().oldest().min(end));
+        let mut count = 0;
         while self.cursor < end {
             if let Some((entry, payload)) = stream.history().get(self.cursor) {
-                if entry.timestamp > allowed || sent == most {
+                if entry.timestamp > allowed || count == most {
                     return;
                 }
-                sent += 1;
-                if self.send_next(now, entry, payload, to, sink) == Sent::Congested
-                    && self.track.kind == MediaKind::Video
-                {
-                    self.cursor += 1;
-                    self.state = State::Waiting(self.cursor);
+                count += 1;
+                let sent = self.send_next(now, entry, payload, to, sink);
+                if sent == Sent::Congested && self.track.kind == MediaKind::Video {
+                    // The packet has taken no number: what follows later follows without a gap.
+                    self.state = State::Waiting(self.cursor + 1);
+                    self.patient_until = Some(now + limits::CONGESTION_PATIENCE);
                     return;
                 }
             }

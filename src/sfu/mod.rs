@@ -17,6 +17,7 @@ pub mod pictures;
 pub mod publisher;
 pub mod report;
 pub mod room;
+pub mod rtcp;
 pub mod select;
 pub mod stream;
 pub mod streams;

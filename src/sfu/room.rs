@@ -34,13 +34,6 @@ pub trait Sink {
     fn rtcp(&mut self, to: PeerKey, packet: &[u8]) -> Sent;
 }
 
-/// What came of a subscriber's RTCP.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct RtcpOutcome {
-    /// A receiver report acknowledges a packet that was sent after the last [`Room::handle_path_change`].
-    pub path_acknowledged: bool,
-}
-
 /// One room.
 pub struct Room {
     clock: RoomClock,
@@ -128,13 +121,13 @@ impl Room {
         self.next_report.get_or_insert(now + REPORT_TICK);
         self.dirty = true;
         let video = self.streams.get(MediaKind::Video);
-        let Some(publisher) = &mut self.publisher else { return };
+        let Some(publisher) = &self.publisher else { return };
         let start = video.history().whole_keyframe().and_then(|start| video.history().get(start));
         let age = start.map(|(entry, _)| now.saturating_duration_since(entry.arrival));
         let stale = age.is_none_or(|age| age >= limits::BURST_STALE_AFTER);
         // One that is known not to answer is spared, unless there is nothing else to hope for.
         if stale && (age.is_none() || publisher.keyframes.answers() != Some(false)) {
-            publisher.keyframes.want();
+            self.want_keyframe();
         }
     }
 
@@ -144,13 +137,6 @@ impl Room {
         self.subscribers.swap_remove(place);
         if let Some(moved) = self.subscribers.get(place) {
             self.places.insert(moved.peer(), place);
-        }
-    }
-
-    /// The subscriber is sent to at another address from now on.
-    pub fn handle_path_change(&mut self, peer: PeerKey) {
-        if let Some(place) = self.places.get(&peer) {
-            self.subscribers[*place].handle_path_change();
         }
     }
 
@@ -181,16 +167,23 @@ impl Room {
     }
 
     /// One compound RTCP packet of a subscriber, opened.
-    pub fn handle_subscriber_rtcp(&mut self, now: Instant, peer: PeerKey, packet: &[u8]) -> RtcpOutcome {
-        let Some(place) = self.places.get(&peer) else { return RtcpOutcome::default() };
+    pub fn handle_subscriber_rtcp(&mut self, now: Instant, peer: PeerKey, packet: &[u8]) {
+        let Some(place) = self.places.get(&peer) else { return };
         let subscriber = &mut self.subscribers[*place];
-        let wishes = subscriber.handle_rtcp(now, packet);
+        let wants_keyframe = subscriber.handle_rtcp(now, packet);
         self.dirty |= subscriber.is_pending();
-        if let Some(publisher) = self.publisher.as_mut().filter(|_| wishes.keyframe) {
+        if wants_keyframe {
+            self.want_keyframe();
+        }
+    }
+
+    /// Asks for a key frame where there is somebody to ask.
+    fn want_keyframe(&mut self) {
+        let attached = self.streams.get(MediaKind::Video).is_attached();
+        if let Some(publisher) = self.publisher.as_mut().filter(|_| attached) {
             publisher.keyframes.want();
             self.dirty = true;
         }
-        wishes.outcome
     }
 
     /// True when [`Room::flush`] has something to do at once.
@@ -212,7 +205,7 @@ impl Room {
         let mut bursting = false;
         for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_started()) {
             subscriber.flush(now, &self.streams, sink);
-            waiting |= subscriber.tracks().iter().any(EgressTrack::is_waiting);
+            waiting |= subscriber.tracks().iter().any(|track| track.wants_keyframe(now));
             bursting |= subscriber.tracks().iter().any(EgressTrack::is_bursting);
         }
         for stream in self.streams.iter_mut() {

@@ -2,19 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
-use rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
-use rtcp::receiver_report::ReceiverReport;
-use rtcp::reception_report::ReceptionReport;
-use rtcp::sender_report::SenderReport;
-use rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
-
 use crate::id::PeerKey;
 use crate::limits;
 use crate::sfu::egress::EgressTrack;
 use crate::sfu::report::RoomClock;
-use crate::sfu::room::{RtcpOutcome, Sink};
+use crate::sfu::room::Sink;
+use crate::sfu::rtcp::{self, Feedback, NackPair, TransportLayerNack};
 use crate::sfu::stream::Stream;
 use crate::sfu::streams::Streams;
 use crate::sfu::track::PlayTrack;
@@ -29,15 +22,6 @@ pub struct Subscriber {
     /// Retransmissions left until the second is over.
     allowance: u32,
     allowance_until: Instant,
-}
-
-/// What a subscriber's RTCP asks of the room.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Wishes {
-    /// A key frame.
-    pub keyframe: bool,
-    /// See [`RtcpOutcome`].
-    pub outcome: RtcpOutcome,
 }
 
 impl Subscriber {
@@ -110,37 +94,23 @@ impl Subscriber {
         }
     }
 
-    /// From now on packets go to another address.
-    pub fn handle_path_change(&mut self) {
-        for track in &mut self.tracks {
-            track.handle_path_change();
-        }
-    }
-
     /// Has something to send that does not wait for media.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         !self.retransmissions.is_empty()
     }
 
-    /// Reads one compound packet.
-    pub fn handle_rtcp(&mut self, now: Instant, packet: &[u8]) -> Wishes {
-        let mut wishes = Wishes::default();
-        // What does not parse asks for nothing.
-        let packets = rtcp::packet::unmarshal(&mut Bytes::copy_from_slice(packet)).unwrap_or_default();
-        for packet in packets {
-            let packet = packet.as_any();
-            if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
-                self.handle_nack(now, nack);
-            } else if packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>() {
-                wishes.keyframe = true;
-            } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
-                wishes.outcome.path_acknowledged |= self.handle_reports(&report.reports);
-            } else if let Some(report) = packet.downcast_ref::<SenderReport>() {
-                wishes.outcome.path_acknowledged |= self.handle_reports(&report.reports);
+    /// Reads one compound packet. True where it asks for a key frame.
+    pub fn handle_rtcp(&mut self, now: Instant, packet: &[u8]) -> bool {
+        let mut wants_keyframe = false;
+        for feedback in rtcp::feedback(packet) {
+            match feedback {
+                Feedback::Nack(nack) => self.handle_nack(now, &nack),
+                Feedback::KeyframeRequest => wants_keyframe = true,
+                Feedback::SenderReport(_) => {}
             }
         }
-        wishes
+        wants_keyframe
     }
 
     fn handle_nack(&mut self, now: Instant, nack: &TransportLayerNack) {
@@ -152,9 +122,7 @@ impl Subscriber {
             self.allowance = limits::RETRANSMISSIONS_PER_SECOND;
             self.allowance_until = now + Duration::from_secs(1);
         }
-        for sequence in
-            nack.nacks.iter().flat_map(rtcp::transport_feedbacks::transport_layer_nack::NackPair::packet_list)
-        {
+        for sequence in nack.nacks.iter().flat_map(NackPair::packet_list) {
             let room = self.retransmissions.len() < limits::RETRANSMISSIONS_PENDING && self.allowance > 0;
             if !room {
                 return;
@@ -162,15 +130,5 @@ impl Subscriber {
             self.allowance -= 1;
             self.retransmissions.push((track, sequence));
         }
-    }
-
-    fn handle_reports(&mut self, reports: &[ReceptionReport]) -> bool {
-        let mut acknowledged = false;
-        for report in reports {
-            for track in self.tracks.iter_mut().filter(|track| track.track().ssrc.0 == report.ssrc) {
-                acknowledged |= track.handle_highest(report.last_sequence_number);
-            }
-        }
-        acknowledged
     }
 }

@@ -151,11 +151,25 @@ impl Worker {
         }
     }
 
+    /// Whether another session that is alive has the path: a check with a forged source address must not take its media
+    /// away. A client that uses its socket for a new session waits until the old one has been silent for a moment.
+    fn is_in_use(&self, now: Instant, path: &Path, key: PeerKey) -> bool {
+        let owner = self.demux.owner(path).filter(|owner| *owner != key);
+        let session = owner.and_then(|owner| self.sessions.get(owner));
+        session.is_some_and(|session| {
+            let silence = now.saturating_duration_since(session.peer.last_authentic());
+            session.peer.is_connected() && session.peer.path() == Some(*path) && silence < limits::PATH_SILENCE
+        })
+    }
+
     fn handle_event(&mut self, now: Instant, key: PeerKey, event: &PeerEvent) {
         let Some(Session { id, room, role, .. }) = self.sessions.get(key) else { return };
         let (session, room, role) = (*id, *room, *role);
         match *event {
             PeerEvent::PathValidated(path) => {
+                if self.is_in_use(now, &path, key) {
+                    return;
+                }
                 self.demux.add_path(path, key);
                 if path.transport == Transport::Tcp {
                     self.ports.tcp_mut().validate(&route(&path), key);
@@ -167,11 +181,7 @@ impl Worker {
                     self.ports.tcp_mut().close(&route(&path));
                 }
             }
-            PeerEvent::PathSelected { changed, .. } => {
-                if changed && let Some(room) = self.rooms.touch(room) {
-                    room.handle_path_change(key);
-                }
-            }
+            PeerEvent::PathSelected { .. } => {}
             PeerEvent::Connected { gcm } => {
                 self.outbox.push(Event::Connected { session, gcm });
                 if role == Role::Subscriber

@@ -54,7 +54,10 @@ impl PeerSink<'_> {
         let bytes = plain_bytes + SEAL_BYTES;
         if path.transport == Transport::Tcp {
             match self.ports.tcp_mut().backlog(&route(&path)) {
-                Some(backlog) if backlog + bytes > limit => return Sent::Congested,
+                Some(backlog) if backlog + bytes > limit => {
+                    self.drops.count(DropReason::Congested);
+                    return Sent::Congested;
+                }
                 Some(_) => {}
                 None => return self.drop(DropReason::SendFailed),
             }

@@ -171,10 +171,8 @@ impl Worker {
                 }
             }
             (Received::Rtcp(len), Role::Subscriber) => {
-                if let Some(room) = self.rooms.touch(session.room)
-                    && room.handle_subscriber_rtcp(now, key, &data[..len]).path_acknowledged
-                {
-                    session.peer.acknowledge_path();
+                if let Some(room) = self.rooms.touch(session.room) {
+                    room.handle_subscriber_rtcp(now, key, &data[..len]);
                 }
             }
             (Received::Control, _) => self.drain(now, key),

@@ -22,11 +22,11 @@ pub fn frame_of(codec: Codec, payloads: &[Bytes]) -> Option<Vec<u8>> {
     Some(frame).filter(|frame| !frame.is_empty())
 }
 
-/// Reads a payload descriptor: whether a frame begins there, and what follows it.
-type Body = fn(&[u8]) -> Option<(bool, &[u8])>;
+/// Whether a frame begins in a packet, and what follows its payload descriptor.
+type Body<'a> = (bool, &'a [u8]);
 
 /// Joins what stands behind the payload descriptors; the first packet must say that a frame begins in it.
-fn joined(payloads: &[Bytes], body: Body) -> Option<Vec<u8>> {
+fn joined(payloads: &[Bytes], body: fn(&[u8]) -> Option<Body<'_>>) -> Option<Vec<u8>> {
     let mut frame = Vec::new();
     for (index, payload) in payloads.iter().enumerate() {
         let (begins, data) = body(payload)?;
@@ -38,8 +38,8 @@ fn joined(payloads: &[Bytes], body: Body) -> Option<Vec<u8>> {
     Some(frame)
 }
 
-/// RFC 7741 §4.2: whether a frame begins here, and what follows the descriptor.
-fn vp8_body(payload: &[u8]) -> Option<(bool, &[u8])> {
+/// RFC 7741 §4.2
+fn vp8_body(payload: &[u8]) -> Option<Body<'_>> {
     let (&first, mut rest) = payload.split_first()?;
     if first & 0x80 != 0 {
         let (&flags, after) = rest.split_first()?;
@@ -54,8 +54,8 @@ fn vp8_body(payload: &[u8]) -> Option<(bool, &[u8])> {
     Some((first & 0x17 == 0x10, rest))
 }
 
-/// RFC 9628 §4.2: whether a frame begins here, and what follows the descriptor.
-fn vp9_body(payload: &[u8]) -> Option<(bool, &[u8])> {
+/// RFC 9628 §4.2
+fn vp9_body(payload: &[u8]) -> Option<Body<'_>> {
     let (&first, mut rest) = payload.split_first()?;
     let has = |bit: u8| first & bit != 0;
     if has(0x80) {
@@ -261,8 +261,8 @@ mod tests {
 
     #[test]
     fn descriptors_of_other_senders() {
-        type Row<'a> = (Codec, &'a [&'a [u8]], &'a [u8]);
-        let table: [Row<'_>; 7] = [
+        type Row = (Codec, &'static [&'static [u8]], &'static [u8]);
+        let table: [Row; 7] = [
             // Chromium's VP8: picture id, TL0PICIDX, TID and KEYIDX.
             (Codec::Vp8, &[&[0x90, 0xf0, 0x81, 0x02, 5, 0x20, 7], &[0x80, 0xf0, 0x81, 0x02, 5, 0x20, 8]], &[7, 8]),
             // VP9, not flexible, with layer indices and a scalability structure of one layer and one picture.

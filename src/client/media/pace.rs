@@ -68,10 +68,7 @@ impl Pacer {
     /// Whether the frame at `time` is due, `elapsed` after the start.
     pub fn pace(&mut self, time: u64, elapsed: Duration) -> Pace {
         let due = self.duration_of(time) + self.delay;
-        let late = elapsed.saturating_sub(due);
-        if elapsed < due {
-            return Pace::Wait(due.saturating_sub(elapsed));
-        }
+        let Some(late) = elapsed.checked_sub(due) else { return Pace::Wait(due.saturating_sub(elapsed)) };
         if late > GIVES_UP_AFTER {
             self.delay += late;
         }
