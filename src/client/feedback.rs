@@ -17,7 +17,6 @@ use rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 
 /// How many RTCP packets of each kind went one way.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_field_names, reason = "transport-wide feedback is called so")]
 pub struct Feedback {
     keyframe_requests: AtomicU64,
     nacks: AtomicU64,

@@ -53,6 +53,12 @@ impl TimestampExtender {
         extended
     }
 
+    /// How far a timestamp is from the last one. `None` before the first.
+    #[must_use]
+    pub fn distance(&self, timestamp: u32) -> Option<i64> {
+        Some(self.peek(timestamp)? - self.last?)
+    }
+
     /// The extended timestamp nearest to the last one, which stays the last one. `None` before the first.
     #[must_use]
     pub fn peek(&self, timestamp: u32) -> Option<i64> {

@@ -52,6 +52,8 @@ drop_reasons! {
     NotPublisher => "not_publisher",
     /// A packet too late to be of use to anyone.
     TooLate => "too_late",
+    /// A sequence number far from the ones before, and no second one to confirm it.
+    SequenceJump => "sequence_jump",
     /// A packet seen before.
     Duplicate => "duplicate",
     /// A layer that is not the chosen one.

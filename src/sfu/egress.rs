@@ -89,8 +89,9 @@ impl EgressTrack {
         &self.track
     }
 
-    /// Waits for a key frame, and the publisher may be asked for one. Who waits because its own connection is clogged has
-    /// patience: else one slow subscriber would have all the others' publisher send nothing but key frames.
+    /// Waits for a key frame, and the publisher may be asked for one. Who waits because its own connection is
+    /// clogged has patience: else one slow subscriber would have all the others' publisher send nothing but key
+    /// frames.
     #[must_use]
     pub fn wants_keyframe(&self, now: Instant) -> bool {
         matches!(self.state, State::Waiting(_)) && self.patient_until.is_none_or(|until| now >= until)

@@ -13,6 +13,7 @@ use rtc_shared::marshal::Marshal;
 use crate::id::Ssrc;
 use crate::rtp::extension::Extension;
 use crate::rtp::packet::Packet;
+use crate::sfu::rtcp::SenderReport;
 use crate::sfu::track::PublishTrack;
 
 /// A NACK is repeated so often until the packet comes: the retransmission may be lost as well.
@@ -68,10 +69,16 @@ impl PublisherFeedback {
         }
     }
 
-    /// The publisher's RTCP: its sender reports end up in our receiver reports.
-    pub fn handle_rtcp(&mut self, now: Instant, packet: &[u8]) {
-        if let Ok(packets) = rtcp::packet::unmarshal(&mut Bytes::copy_from_slice(packet)) {
-            self.read(now, Intercepted::Rtcp(packets));
+    /// A sender report: its time comes back in our receiver reports, and the publisher learns its round trip.
+    pub fn handle_report(&mut self, now: Instant, report: SenderReport) {
+        self.read(now, Intercepted::Rtcp(vec![Box::new(report)]));
+    }
+
+    /// The SSRC counts anew.
+    pub fn forget(&mut self, ssrc: Ssrc) {
+        if let Some(at) = self.bound.iter().position(|bound| *bound == ssrc) {
+            self.bound.swap_remove(at);
+            self.chain.unbind_remote_stream(&StreamInfo { ssrc: ssrc.0, ..StreamInfo::default() });
         }
     }
 
@@ -162,14 +169,4 @@ pub fn keyframe_request(track: &PublishTrack, media: Ssrc, sequence: u8) -> Opti
     };
     bytes.extend_from_slice(&request);
     Some(bytes.to_vec())
-}
-
-/// The sender reports in a compound packet: SSRC, NTP time, RTP timestamp.
-pub fn sender_reports(packet: &[u8], mut report: impl FnMut(Ssrc, u64, u32)) {
-    let Ok(packets) = rtcp::packet::unmarshal(&mut Bytes::copy_from_slice(packet)) else { return };
-    for packet in packets {
-        if let Some(sender) = packet.as_any().downcast_ref::<rtcp::sender_report::SenderReport>() {
-            report(Ssrc(sender.ssrc), sender.ntp_time, sender.rtp_time);
-        }
-    }
 }

@@ -4,6 +4,7 @@ use crate::id::{PayloadType, Rid, Ssrc};
 use crate::limits;
 use crate::rtp::extension::Extension;
 use crate::rtp::packet::Packet;
+use crate::sfu::continuity::{Continuity, Verdict};
 use crate::sfu::drop::DropReason;
 use crate::sfu::track::PublishTrack;
 
@@ -21,7 +22,7 @@ pub struct Source {
 /// The SSRCs of one publisher. Filled from the offer and from authenticated packets alone, and bounded.
 #[derive(Debug, Default)]
 pub struct SourceTable {
-    sources: Vec<(Ssrc, Source)>,
+    sources: Vec<(Ssrc, Source, Continuity)>,
 }
 
 impl SourceTable {
@@ -32,7 +33,7 @@ impl SourceTable {
         for (track, negotiated) in tracks.iter().enumerate() {
             for (ssrc, rtx) in [(negotiated.ssrc, false), (negotiated.rtx_ssrc, true)] {
                 if let Some(ssrc) = ssrc.filter(|_| negotiated.rids.is_empty()) {
-                    table.sources.push((ssrc, Source { track, layer: 0, rtx }));
+                    table.sources.push((ssrc, Source { track, layer: 0, rtx }, Continuity::default()));
                 }
             }
         }
@@ -43,30 +44,40 @@ impl SourceTable {
     #[must_use]
     pub fn media_ssrc(&self, track: usize, layer: usize) -> Option<Ssrc> {
         let wanted = Source { track, layer, rtx: false };
-        self.sources.iter().rev().find(|(_, source)| *source == wanted).map(|(ssrc, _)| *ssrc)
+        self.sources.iter().rev().find(|(_, source, _)| *source == wanted).map(|(ssrc, ..)| *ssrc)
     }
 
     /// What a known SSRC carries.
     #[must_use]
     pub fn get(&self, ssrc: Ssrc) -> Option<Source> {
-        self.sources.iter().find(|(known, _)| *known == ssrc).map(|(_, source)| *source)
+        self.sources.iter().find(|(known, ..)| *known == ssrc).map(|(_, source, _)| *source)
     }
 
-    /// What a packet belongs to.
+    /// True for a sequence number within reach of the newest one of this SSRC.
+    #[must_use]
+    pub fn is_near(&self, ssrc: Ssrc, sequence: u16) -> bool {
+        self.sources.iter().any(|(known, _, continuity)| *known == ssrc && continuity.is_near(sequence))
+    }
+
+    /// What a packet belongs to, and whether it goes on from the ones before. Another SSRC for a layer that has had one
+    /// begins anew: its encoder is another one.
     ///
     /// # Errors
     /// Why it belongs to nothing.
-    pub fn resolve(&mut self, packet: &Packet<'_>, tracks: &[PublishTrack]) -> Result<Source, DropReason> {
-        let ssrc = packet.ssrc();
-        if let Some(source) = self.get(ssrc) {
-            return Ok(source);
+    pub fn resolve(&mut self, packet: &Packet<'_>, tracks: &[PublishTrack]) -> Result<(Source, Verdict), DropReason> {
+        let (ssrc, sequence) = (packet.ssrc(), packet.sequence());
+        if let Some((_, source, continuity)) = self.sources.iter_mut().find(|(known, ..)| *known == ssrc) {
+            return Ok((*source, continuity.judge(sequence)));
         }
         let source = identify(packet, tracks)?;
         if self.sources.len() >= limits::SSRCS_PER_PUBLISHER {
             return Err(DropReason::TooManySsrcs);
         }
-        self.sources.push((ssrc, source));
-        Ok(source)
+        let had_one = self.sources.iter().any(|(_, known, continuity)| *known == source && continuity.has_begun());
+        let mut continuity = Continuity::default();
+        continuity.judge(sequence);
+        self.sources.push((ssrc, source, continuity));
+        Ok((source, if had_one { Verdict::Restarts } else { Verdict::GoesOn }))
     }
 }
 
@@ -175,7 +186,7 @@ mod tests {
         ];
         for (ssrc, pt, elements, expected) in rows {
             let bytes = packet(ssrc, pt, elements);
-            let found = table.resolve(&Packet::parse(&bytes).unwrap(), &tracks);
+            let found = table.resolve(&Packet::parse(&bytes).unwrap(), &tracks).map(|(source, _)| source);
             assert_eq!(found, expected, "{ssrc} {pt} {elements:?}");
         }
         assert_eq!((table.media_ssrc(1, 1), table.media_ssrc(1, 0)), (Some(Ssrc(7)), None));

@@ -5,6 +5,7 @@
 //! same history.
 
 pub mod burst;
+pub mod continuity;
 pub mod drop;
 pub mod egress;
 pub mod feedback;

@@ -2,16 +2,18 @@
 
 use std::time::Instant;
 
-use crate::id::PeerKey;
+use crate::id::{PeerKey, Ssrc};
 use crate::rtp::codec::MediaKind;
 use crate::rtp::extension::Extension;
 use crate::rtp::packet::Packet;
+use crate::sfu::continuity::Verdict;
 use crate::sfu::drop::DropReason;
 use crate::sfu::feedback::{self, PublisherFeedback};
 use crate::sfu::ingress::{Source, SourceTable, unwrap_red, unwrap_rtx};
 use crate::sfu::keyframe::KeyframeRequests;
 use crate::sfu::report::RoomClock;
 use crate::sfu::room::Sink;
+use crate::sfu::rtcp::{self, Feedback};
 use crate::sfu::stream::{Media, Placed};
 use crate::sfu::streams::Streams;
 use crate::sfu::track::PublishTrack;
@@ -59,10 +61,20 @@ impl Publisher {
     /// Why it is not forwarded.
     pub fn handle_rtp(&mut self, now: Instant, bytes: &[u8], streams: &mut Streams) -> Result<(), DropReason> {
         let packet = Packet::parse(bytes).ok_or(DropReason::RtpMalformed)?;
-        let source = self.sources.resolve(&packet, &self.tracks)?;
+        let (source, verdict) = self.sources.resolve(&packet, &self.tracks)?;
         let track = &self.tracks[source.track];
-        self.feedback.handle_rtp(now, &packet, track, source.rtx);
         let kind = track.format.codec.kind();
+        match verdict {
+            Verdict::GoesOn => {}
+            Verdict::Doubtful => return Err(DropReason::SequenceJump),
+            Verdict::Restarts => {
+                self.feedback.forget(packet.ssrc());
+                if !source.rtx {
+                    streams.get_mut(kind).restart(source.layer);
+                }
+            }
+        }
+        self.feedback.handle_rtp(now, &packet, track, source.rtx);
         let Some(media) = self.unwrap(now, &packet, source)? else { return Ok(()) };
         let placed = streams.get_mut(kind).handle(now, source.layer, &media)?;
         if placed == Placed::Keyframe && kind == MediaKind::Video {
@@ -73,13 +85,16 @@ impl Publisher {
 
     /// One compound RTCP packet.
     pub fn handle_rtcp(&mut self, now: Instant, packet: &[u8], streams: &mut Streams, clock: &mut RoomClock) {
-        self.feedback.handle_rtcp(now, packet);
-        feedback::sender_reports(packet, |ssrc, ntp, timestamp| {
-            let Some(source) = self.sources.get(ssrc).filter(|source| !source.rtx) else { return };
+        for feedback in rtcp::feedback(packet) {
+            let Feedback::SenderReport(report) = feedback else { continue };
+            let (ntp, timestamp) = (report.ntp_time, report.rtp_time);
+            let source = self.sources.get(Ssrc(report.ssrc));
+            self.feedback.handle_report(now, report);
+            let Some(source) = source.filter(|source| !source.rtx) else { continue };
             clock.handle_report(now, ntp);
             let kind = self.tracks[source.track].format.codec.kind();
             streams.get_mut(kind).handle_report(source.layer, ntp, timestamp);
-        });
+        }
     }
 
     /// Sends the feedback and the key frame request that are due.
@@ -88,12 +103,7 @@ impl Publisher {
         self.feedback.poll(now, |packet| {
             sink.rtcp(peer, packet);
         });
-        let Some(track) = self.tracks.iter().position(|track| track.format.codec.kind() == MediaKind::Video) else {
-            return;
-        };
-        let layer = streams.get(MediaKind::Video).wanted_layer();
-        // Before its first packet there is nobody to ask, and its first frame is a key frame anyway.
-        let Some(media) = self.sources.media_ssrc(track, layer) else { return };
+        let Some((track, media)) = self.addressee(streams) else { return };
         if self.keyframes.poll(now) {
             self.fir_sequence = self.fir_sequence.wrapping_add(1);
             if let Some(request) = feedback::keyframe_request(&self.tracks[track], media, self.fir_sequence) {
@@ -103,9 +113,17 @@ impl Publisher {
     }
 
     /// When [`Publisher::flush`] has something to do.
-    pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
-        let keyframe = self.keyframes.next_timeout(now);
+    pub fn next_timeout(&mut self, now: Instant, streams: &Streams) -> Option<Instant> {
+        let keyframe = self.addressee(streams).and_then(|_| self.keyframes.next_timeout(now));
         [self.feedback.next_timeout(), keyframe].into_iter().flatten().min()
+    }
+
+    /// Who is asked for a key frame: the video track, and the SSRC of the layer that is wanted. Before its first packet
+    /// there is nobody to ask, and its first frame is a key frame anyway.
+    fn addressee(&self, streams: &Streams) -> Option<(usize, Ssrc)> {
+        let track = self.tracks.iter().position(|track| track.format.codec.kind() == MediaKind::Video)?;
+        let layer = streams.get(MediaKind::Video).wanted_layer();
+        Some((track, self.sources.media_ssrc(track, layer)?))
     }
 
     /// The media in a packet: as it is, out of a retransmission, or out of redundant audio. `None` for a probe
@@ -122,9 +140,10 @@ impl Publisher {
         if source.rtx {
             let Some((original, rest)) = unwrap_rtx(payload) else { return Ok(None) };
             (sequence, payload) = (original, rest);
-            if let Some(media) = self.sources.media_ssrc(source.track, source.layer) {
-                self.feedback.handle_recovered(now, packet, sequence, media);
-            }
+            let media = self.sources.media_ssrc(source.track, source.layer);
+            // The original's number is the sender's word: it is held to the same window as the original itself.
+            let media = media.filter(|media| self.sources.is_near(*media, sequence)).ok_or(DropReason::SequenceJump)?;
+            self.feedback.handle_recovered(now, packet, sequence, media);
         } else if track.red == Some(packet.payload_type()) {
             payload = unwrap_red(payload).ok_or(DropReason::RtpMalformed)?;
         } else if track.payload_type != packet.payload_type() {

@@ -194,7 +194,7 @@ impl Room {
 
     /// When [`Room::flush`] has something to do even if nothing arrives.
     pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
-        let publisher = self.publisher.as_mut().and_then(|publisher| publisher.next_timeout(now));
+        let publisher = self.publisher.as_mut().and_then(|publisher| publisher.next_timeout(now, &self.streams));
         [publisher, self.next_burst, self.next_report].into_iter().flatten().min()
     }
 

@@ -1,7 +1,8 @@
 //! What a compound RTCP packet says (RFC 3550 §6.1, RFC 4585 §6.1), as far as a room listens.
 //!
-//! The compound is walked here, and only the few packets that are of use go to the family's parser, each on its own: its parser of
-//! transport-wide feedback makes a megabyte of 44 bytes, and a part that it does not know voids the whole compound.
+//! The compound is walked here, and only the few packets that are of use go to the family's parser, each on its
+//! own: its parser of transport-wide feedback makes a megabyte of 44 bytes, and a part that it does not know voids
+//! the whole compound.
 
 use bytes::Bytes;
 use rtc_shared::marshal::Unmarshal as _;

@@ -35,6 +35,11 @@ impl Select {
         self.current.is_none() || self.wanted == Some(layer)
     }
 
+    /// The layer that was forwarded is no more: any may begin.
+    pub fn lose(&mut self) {
+        self.current = None;
+    }
+
     /// The layer took over.
     pub fn begin(&mut self, layer: usize) {
         self.current = Some(layer);

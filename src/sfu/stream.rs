@@ -18,8 +18,8 @@ use crate::sfu::select::Select;
 use crate::sfu::timeline::Timeline;
 use crate::sfu::track::PublishTrack;
 
-/// So many packets in a row from before everything that is kept: the publisher has begun to count anew.
-const STALE_PACKETS: u32 = 64;
+/// A timestamp that is so many seconds from the one before, in either direction, is another encoder's.
+const TIMESTAMP_JUMP_SECONDS: i64 = 30;
 
 /// A media packet of one layer, unwrapped.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,6 @@ pub struct Stream {
     /// Highest timestamp of the timeline, and when its packet came.
     last: Option<(i64, Instant)>,
     b_frames: bool,
-    stale: u32,
 }
 
 impl Stream {
@@ -109,7 +108,6 @@ impl Stream {
             keyframe_timestamp: None,
             last: None,
             b_frames: false,
-            stale: 0,
         }
     }
 
@@ -139,7 +137,6 @@ impl Stream {
         self.parameter_sets.clear();
         self.keyframe_timestamp = None;
         self.b_frames = false;
-        self.stale = 0;
     }
 
     /// The codec that feeds it.
@@ -233,6 +230,19 @@ impl Stream {
         self.history.trim(now, self.codec.kind() == MediaKind::Video);
     }
 
+    /// A layer's source begins anew: another encoder, other numbers. It is forwarded again from its next key frame.
+    pub fn restart(&mut self, layer: usize) {
+        let Some(source) = self.layers.get_mut(layer) else { return };
+        source.sequences = SequenceExtender::default();
+        source.timestamps = TimestampExtender::default();
+        source.report = None;
+        self.held.retain(|held| held.layer != layer);
+        if self.select.current() == Some(layer) {
+            self.select.lose();
+            self.timeline.end();
+        }
+    }
+
     /// Takes one packet.
     ///
     /// # Errors
@@ -241,7 +251,12 @@ impl Stream {
         if media.payload.len() > limits::PACKET_BYTES {
             return Err(DropReason::RtpMalformed);
         }
-        let source = self.layers.get_mut(layer).ok_or(DropReason::UnknownTrack)?;
+        let source = self.layers.get(layer).ok_or(DropReason::UnknownTrack)?;
+        let jump = TIMESTAMP_JUMP_SECONDS * i64::from(self.codec.clock_rate());
+        if source.timestamps.distance(media.timestamp).is_some_and(|distance| distance.abs() > jump) {
+            self.restart(layer);
+        }
+        let source = &mut self.layers[layer];
         let sequence = source.sequences.extend(media.sequence);
         let timestamp = source.timestamps.extend(media.timestamp);
         source.meter.add(now, media.payload.len());
@@ -354,13 +369,6 @@ impl Stream {
     }
 
     fn note(&mut self, now: Instant, number: u64, timestamp: i64, inserted: Inserted) -> Result<(), DropReason> {
-        let stale = matches!(inserted, Inserted::TooOld | Inserted::TooFarAhead);
-        self.stale = if stale { self.stale + 1 } else { 0 };
-        if self.stale > STALE_PACKETS {
-            // The publisher counts anew: so do we, from its next key frame.
-            self.stale = 0;
-            self.timeline.end();
-        }
         match inserted {
             Inserted::Newest => {
                 self.b_frames |=

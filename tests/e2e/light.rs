@@ -276,9 +276,8 @@ impl Light {
                     remote.decrypt_rtcp(bytes).expect("what the server sends opens");
                     return None;
                 }
-                let packet = remote.decrypt_rtp(bytes).expect("what the server sends opens").to_vec();
-                self.report(&packet);
-                Some(Incoming::Rtp(packet))
+                let packet = remote.decrypt_rtp(bytes).expect("what the server sends opens");
+                Some(Incoming::Rtp(packet.to_vec()))
             }
             _ => None,
         }
@@ -339,12 +338,11 @@ impl Light {
         }
     }
 
-    /// A receiver report that acknowledges this packet, so that the server knows that the address is real.
-    fn report(&mut self, packet: &[u8]) {
+    /// A receiver report that claims to have seen this sequence number.
+    pub fn report_highest(&mut self, sequence: u16) {
         let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 1];
-        report.extend(&packet[8..12]);
-        report.extend([0; 4]);
-        report.extend([0, 0, packet[2], packet[3]]);
+        report.extend([0; 8]);
+        report.extend(u32::from(sequence).to_be_bytes());
         report.extend([0; 12]);
         let sealed = self.keys.as_mut().unwrap().0.encrypt_rtcp(&report).unwrap();
         self.socket.send_to(&sealed, self.server).unwrap();

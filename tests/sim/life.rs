@@ -104,3 +104,48 @@ fn a_flood_of_nacks_is_answered_within_bounds() {
     let repeated = world.seat(0).ledger.repeated;
     assert!((900..=2_000).contains(&repeated), "{repeated}");
 }
+
+#[test]
+fn a_source_that_counts_anew_goes_on_at_its_next_key_frame() {
+    let table =
+        [(4_000, 0), (20_000, 90_000), (32_768, 0), (61_000, 5), (0, 90_000 * 100), (1, u32::MAX - 90_000 * 100)];
+    for (sequences, ticks) in table {
+        let mut world = World::new(u64::from(sequences));
+        world.publish(Plan { group: 30, answers_requests: false, ..Plan::default() }, CLEAN);
+        world.subscribe(0, CLEAN);
+        for _ in 0..3 {
+            world.run(2_000);
+            world.publisher_mut().jump(sequences, ticks);
+        }
+        world.run(2_000);
+        world.subscribe(1, CLEAN);
+        world.run(1_500);
+        world.check();
+        for slot in 0..2 {
+            assert_eq!(world.seat(slot).ledger.gaps(), 0, "{sequences} {ticks}");
+        }
+        let frames = world.seat(0).subscriber.whole_frames(1);
+        assert!(frames >= 9 * 30 - 3 * 31, "{sequences} {ticks}: {frames}");
+        assert!(world.seat(1).subscriber.whole_frames(1) >= 40);
+    }
+}
+
+/// Whoever wants a picture from a publisher that sends none: nothing is due that cannot be done.
+#[test]
+fn a_room_without_a_picture_sleeps() {
+    use rillcast::rtp::codec::{Codec, Format};
+    let mut world = World::new(1);
+    let publisher = crate::publisher::Publisher::new(Plan::default(), 0, 1);
+    let mut tracks = publisher.tracks();
+    tracks[0].format = Format { codec: Codec::Opus, fmtp: String::new() };
+    let now = world.instant();
+    world.room.set_publisher(now, rillcast::id::PeerKey { slot: 9, generation: 9 }, tracks);
+    world.subscribe(0, CLEAN);
+    let mut due = 0;
+    for _ in 0..1_000 {
+        world.run(1);
+        let now = world.instant();
+        due += u32::from(world.room.is_dirty() || world.room.next_timeout(now).is_some_and(|at| at <= now));
+    }
+    assert!(due <= 20, "{due} times in a second");
+}

@@ -132,6 +132,14 @@ impl Publisher {
         }]
     }
 
+    /// The encoder counts on from elsewhere, in sequence numbers and timestamps.
+    pub fn jump(&mut self, sequences: u16, ticks: u32) {
+        for layer in &mut self.layers {
+            layer.sequence = layer.sequence.wrapping_add(sequences);
+            layer.timestamp = layer.timestamp.wrapping_add(ticks);
+        }
+    }
+
     /// The packets of the frames that are due.
     pub fn poll(&mut self, now: u64) -> Vec<Vec<u8>> {
         let mut packets = Vec::new();

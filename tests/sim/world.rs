@@ -99,6 +99,10 @@ impl World {
         self.publisher.as_ref().unwrap()
     }
 
+    pub fn publisher_mut(&mut self) -> &mut Publisher {
+        self.publisher.as_mut().unwrap()
+    }
+
     pub fn subscribe(&mut self, slot: u32, conditions: Conditions) {
         let subscriber = Subscriber::new(self.random.next() as u32);
         let peer = PeerKey { slot, generation: 0 };
