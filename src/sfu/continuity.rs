@@ -1,5 +1,6 @@
-//! Does a sequence number go on from the ones before (RFC 3550 appendix A.1)? What jumps is dropped, until a second packet shows that the
-//! source has begun to count anew. So no loop behind it ever runs over more numbers than could have been lost.
+//! Does a sequence number go on from the ones before (RFC 3550 appendix A.1)? What jumps is dropped, until a second
+//! packet shows that the source has begun to count anew. So no loop behind it ever runs over more numbers than could
+//! have been lost.
 
 /// So far may a packet be ahead of the newest one, or behind it: three seconds of 10 Mbit/s.
 const WINDOW: u16 = 3_000;
