@@ -41,6 +41,8 @@ struct Room {
     has_publisher: bool,
     tracks: usize,
     subscribers: usize,
+    gcm_sessions: usize,
+    cm_sessions: usize,
     codecs: Vec<&'static str>,
     /// Bits per second.
     bitrate: u64,
@@ -56,6 +58,8 @@ impl From<RoomView> for Room {
             has_publisher: room.has_publisher,
             tracks: room.tracks,
             subscribers: room.subscribers,
+            gcm_sessions: room.gcm_sessions,
+            cm_sessions: room.cm_sessions,
             codecs: room.codecs.into_iter().map(crate::rtp::codec::Codec::name).collect(),
             bitrate: room.bitrate,
             b_frames: room.b_frames,

@@ -148,7 +148,7 @@ impl TcpPort {
     /// True where the next turn has something to do without news.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.acceptable || !self.readable.is_empty()
+        self.acceptable || !self.readable.is_empty() || !self.closed.is_empty()
     }
 
     /// Copies the next frame to the front of `out`, which has [`limits::DATAGRAM_BYTES`], and returns its way and

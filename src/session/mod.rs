@@ -162,7 +162,7 @@ impl Sessions {
     fn handle_connected(&self, session: SessionId, gcm: bool) {
         let mut registry = self.registry();
         let Some(resource) = registry.get_mut(session) else { return };
-        resource.connected = true;
+        resource.gcm = Some(gcm);
         let srtp = if gcm { "AEAD_AES_128_GCM" } else { "AES_CM_128_HMAC_SHA1_80" };
         info!(room = %resource.room, role = ?resource.role, ?session, srtp, "session connected");
     }

@@ -32,13 +32,23 @@ pub(super) struct Resource {
     pub principal: Principal,
     /// The worker has admitted it.
     pub confirmed: bool,
-    /// DTLS is up.
-    pub connected: bool,
+    /// DTLS is up: with AES-GCM, or with AES-CM.
+    pub gcm: Option<bool>,
     /// The part that changes with an ICE restart.
     pub ice: IceState,
     /// The first m-line of the answer; our fragments name it.
     pub mid: Mid,
     pub restart: Turn,
+}
+
+/// Connected sessions of a room.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Connected {
+    pub subscribers: usize,
+    /// Publisher and subscribers whose SRTP is AEAD_AES_128_GCM.
+    pub gcm: usize,
+    /// Those whose SRTP is AES_CM_128_HMAC_SHA1_80.
+    pub cm: usize,
 }
 
 /// What an ICE restart changes.
@@ -118,7 +128,7 @@ impl Registry {
             worker,
             principal,
             confirmed: false,
-            connected: false,
+            gcm: None,
             ice,
             mid: Mid("".into()),
             restart: Turn::default(),
@@ -183,11 +193,15 @@ impl Registry {
         self.rooms.iter().filter(move |(name, _)| admitted.binary_search(name).is_ok())
     }
 
-    /// Connected subscribers by room.
-    pub fn subscribers(&self) -> BTreeMap<RoomName, usize> {
-        let mut counts = BTreeMap::new();
-        for resource in self.sessions.values().filter(|r| r.role == Role::Subscriber && r.connected) {
-            *counts.entry(resource.room.clone()).or_default() += 1;
+    /// Connected sessions by room.
+    pub fn connected(&self) -> BTreeMap<RoomName, Connected> {
+        let mut counts: BTreeMap<RoomName, Connected> = BTreeMap::new();
+        for resource in self.sessions.values() {
+            let Some(gcm) = resource.gcm else { continue };
+            let count = counts.entry(resource.room.clone()).or_default();
+            count.subscribers += usize::from(resource.role == Role::Subscriber);
+            count.gcm += usize::from(gcm);
+            count.cm += usize::from(!gcm);
         }
         counts
     }
@@ -274,13 +288,16 @@ mod tests {
     }
 
     #[test]
-    fn counts_connected_subscribers() {
+    fn counts_connected_sessions() {
         let mut registry = Registry::new(1, 10);
-        let (id, _) = reserve(&mut registry, Role::Subscriber, "a");
-        assert!(registry.subscribers().is_empty());
-        registry.get_mut(id).unwrap().connected = true;
-        assert_eq!(registry.subscribers()[&room("a")], 1);
-        registry.remove(id);
-        assert!(registry.subscribers().is_empty());
+        let (publisher, _) = reserve(&mut registry, Role::Publisher, "a");
+        let (subscriber, _) = reserve(&mut registry, Role::Subscriber, "a");
+        assert!(registry.connected().is_empty());
+        registry.get_mut(publisher).unwrap().gcm = Some(false);
+        registry.get_mut(subscriber).unwrap().gcm = Some(true);
+        assert_eq!(registry.connected()[&room("a")], Connected { subscribers: 1, gcm: 1, cm: 1 });
+        registry.remove(publisher);
+        registry.remove(subscriber);
+        assert!(registry.connected().is_empty());
     }
 }

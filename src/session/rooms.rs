@@ -22,6 +22,10 @@ pub struct RoomView {
     pub tracks: usize,
     /// Subscribers whose handshake is done.
     pub subscribers: usize,
+    /// Sessions, the publisher's too, whose SRTP profile is AEAD_AES_128_GCM.
+    pub gcm_sessions: usize,
+    /// Those with AES_CM_128_HMAC_SHA1_80, which costs three times as much to serve.
+    pub cm_sessions: usize,
     /// Codecs of the tracks, in the order of the m-lines.
     pub codecs: Vec<Codec>,
     /// Bits per second that come in, all tracks together.
@@ -40,18 +44,21 @@ impl Sessions {
     pub async fn rooms(&self) -> Vec<RoomView> {
         let mut media = self.inspect().await;
         let registry = self.registry();
-        let mut subscribers = registry.subscribers();
+        let mut connected = registry.connected();
         let view = |(name, room): (&RoomName, &super::registry::Room)| {
             let has_publisher = room.publisher.is_some();
             let codecs: Vec<Codec> =
                 if has_publisher { room.formats.iter().map(|format| format.codec).collect() } else { Vec::new() };
             // For a moment an old room of that name may still be on another worker.
             let media = media.remove(&(room.worker, name.clone())).unwrap_or_default();
+            let connected = connected.remove(name).unwrap_or_default();
             RoomView {
                 name: name.clone(),
                 has_publisher,
                 tracks: codecs.len(),
-                subscribers: subscribers.remove(name).unwrap_or(0),
+                subscribers: connected.subscribers,
+                gcm_sessions: connected.gcm,
+                cm_sessions: connected.cm,
                 codecs,
                 bitrate: media.tracks.iter().map(|track| track.bitrate).sum(),
                 b_frames: media.tracks.iter().any(|track| track.b_frames),

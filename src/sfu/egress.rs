@@ -17,7 +17,7 @@ use crate::rtp::sequence::{low16, low32};
 use crate::sfu::burst::{Burst, Squeeze};
 use crate::sfu::history::Entry;
 use crate::sfu::report::{FIRST_REPORT_AFTER, REPORT_INTERVAL, RoomClock, SenderReport};
-use crate::sfu::room::{Sent, Sink};
+use crate::sfu::sink::{Sent, Sink};
 use crate::sfu::stream::Stream;
 use crate::sfu::track::PlayTrack;
 

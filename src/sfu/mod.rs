@@ -20,6 +20,7 @@ pub mod report;
 pub mod room;
 pub mod rtcp;
 pub mod select;
+pub mod sink;
 pub mod stream;
 pub mod streams;
 pub mod subscriber;

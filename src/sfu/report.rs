@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The publisher's clock is followed by a sixteenth of each new difference: jitter goes, drift stays.
 const SMOOTHING: i64 = 16;
 
+/// A difference of more than a second (32.32 bits) is no jitter.
+const CLOCK_STEP: u64 = 1 << 32;
+
 /// The room's clock.
 #[derive(Debug)]
 pub struct RoomClock {
@@ -52,6 +55,8 @@ impl RoomClock {
         let difference = self.ntp(now).wrapping_sub(publisher_ntp).cast_signed();
         self.offset = Some(match self.offset {
             None => difference,
+            // Its clock was set: following that step by step would take minutes.
+            Some(offset) if difference.wrapping_sub(offset).unsigned_abs() > CLOCK_STEP => difference,
             // All in wrapping arithmetic: a publisher may claim any time.
             Some(offset) => offset.wrapping_add(difference.wrapping_sub(offset) / SMOOTHING),
         });

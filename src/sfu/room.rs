@@ -10,29 +10,10 @@ use crate::sfu::drop::{DropCounts, DropReason};
 use crate::sfu::egress::EgressTrack;
 use crate::sfu::publisher::Publisher;
 use crate::sfu::report::RoomClock;
+use crate::sfu::sink::Sink;
 use crate::sfu::streams::Streams;
 use crate::sfu::subscriber::Subscriber;
 use crate::sfu::track::{PlayTrack, PublishTrack};
-
-/// How the outside took a packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sent {
-    /// It is in the batch, or in the connection's backlog.
-    Yes,
-    /// The connection's backlog is full: the subscriber goes on at the next key frame.
-    Congested,
-    /// It was dropped for another reason, which the sink has counted.
-    Dropped,
-}
-
-/// Where a room's output goes: the worker seals each packet for its peer, straight into the send batch.
-pub trait Sink {
-    /// One RTP packet. `index` is the packet's 48-bit index (RFC 3711 §3.3.1: 2^16 × ROC + SEQ) and `header` its
-    /// complete header, extensions included; `payload` is everything behind it.
-    fn rtp(&mut self, to: PeerKey, index: u64, header: &[u8], payload: &[u8]) -> Sent;
-    /// One compound RTCP packet, not sealed yet.
-    fn rtcp(&mut self, to: PeerKey, packet: &[u8]) -> Sent;
-}
 
 /// One room.
 pub struct Room {

@@ -81,7 +81,10 @@ impl Timeline {
             return false;
         }
         self.highest = self.highest.max(from - 1);
-        if self.changes.len() == limits::TIMELINE_CHANGES {
+        // A row of skipped packets is one change: nothing lies between them that could still come.
+        if last.from == sequence && !first {
+            self.changes.pop_back();
+        } else if self.changes.len() == limits::TIMELINE_CHANGES {
             self.changes.pop_front();
         }
         self.changes.push_back(Change { from, delta: last.delta + by });
@@ -121,6 +124,16 @@ mod tests {
         assert!(!timeline.skip(104), "105 has its number");
         assert!(timeline.skip(108), "106 and 107 may still come");
         assert_eq!((timeline.map(107), timeline.map(106), timeline.map(109)), (Some(6), Some(5), Some(7)));
+    }
+
+    #[test]
+    fn a_long_row_of_padding_forgets_nothing_that_came_before() {
+        let mut timeline = running();
+        for sequence in 102..500 {
+            assert!(timeline.skip(sequence));
+        }
+        assert_eq!((timeline.map(101), timeline.map(500)), (Some(2), Some(3)));
+        assert!(timeline.changes.len() <= 3);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::net::tcp::Push;
 use crate::peer::path::Path;
 use crate::sdp::Transport;
 use crate::sfu::drop::{DropCounts, DropReason};
-use crate::sfu::room::{Sent, Sink};
+use crate::sfu::sink::{Sent, Sink};
 use crate::worker::ports::{Ports, route};
 use crate::worker::sessions::Session;
 use crate::worker::table::Table;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { decoded, play, rightPicture, scenario } from '../browser/harness.mjs';
 import { COLOUR_TOLERANCE } from '../browser/pages/timecode.js';
-import { aiortc, farewell, reports } from './clients.mjs';
+import { aiortc, farewell, profiles, reports } from './clients.mjs';
 import { makeClip } from './clip.mjs';
 
 for (const { codec, flags } of [{ codec: 'VP8', flags: [] }, { codec: 'H264', flags: [] }, { codec: 'VP8', flags: ['--passive'] }]) {
@@ -22,6 +22,7 @@ for (const { codec, flags } of [{ codec: 'VP8', flags: [] }, { codec: 'H264', fl
       assert.ok(report.variance > 500, `not black: variance ${report.variance}`);
       assert.notEqual(report.shown, null, 'time code readable');
     }
+    assert.deepEqual(await profiles(server), { gcm: 2, cm: 0 });
     const [before, after] = [seen[1], seen.at(-1)];
     const expected = ((after.frames - before.frames) * 1000) / 30;
     assert.ok(Math.abs(after.shown - before.shown - expected) < 250, `${after.shown - before.shown} ms of the clip in ${expected} ms of frames`);

@@ -37,3 +37,9 @@ export async function reports(client, count, timeout = 15_000) {
   await client.says(new RegExp(`"frames": (${Array.from({ length: 40 }, (_, i) => (i + 1) * 15).filter((n) => n >= count).join('|')}),`), timeout);
   return client.json().filter((line) => line.frames);
 }
+
+/** How many sessions of the only room run on AES-GCM and on AES-CM, as the server counts them. */
+export async function profiles(server) {
+  const [room] = await (await fetch(`${server.url}/api/rooms`)).json();
+  return { gcm: room.gcmSessions, cm: room.cmSessions };
+}

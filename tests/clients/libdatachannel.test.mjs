@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { assertGcm, decoded, play, rightPicture, scenario, sleep, snapshot, summary, until, watch } from '../browser/harness.mjs';
 import { COLOUR_TOLERANCE } from '../browser/pages/timecode.js';
-import { farewell, libdatachannelPublish } from './clients.mjs';
+import { farewell, libdatachannelPublish, profiles } from './clients.mjs';
 import { keyFrames, makeClip } from './clip.mjs';
 
 for (const codec of ['H264', 'VP8']) {
@@ -25,6 +25,7 @@ for (const codec of ['H264', 'VP8']) {
     assert.ok(seen.rate > 25, `${seen.rate.toFixed(1)} frames/s`);
     assert.equal(seen.after.video.packetsLost, 0);
     assertGcm(seen.after);
+    assert.deepEqual(await profiles(server), { gcm: 2, cm: 0 });
     assert.ok(seen.after.audio.packetsReceived - seen.before.audio.packetsReceived > 100, 'audio packets are carried');
     // The time code is the time in the clip: it must run at the pace of the clock.
     const [slowest, fastest] = [Math.min(...seen.latencies), Math.max(...seen.latencies)];

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { decoded, play, rightPicture, scenario } from '../browser/harness.mjs';
 import { COLOUR_TOLERANCE } from '../browser/pages/timecode.js';
-import { farewell, reports, webrtcbin } from './clients.mjs';
+import { farewell, profiles, reports, webrtcbin } from './clients.mjs';
 import { makeClip } from './clip.mjs';
 
 // libnice sends no UDP from an interface's address to 127.0.0.1. So a server that names its interfaces is reached by UDP,
@@ -24,7 +24,6 @@ async function publishAndPlay(rig, way, env) {
   assert.deepEqual(JSON.parse(mids), ['video0', 'audio1']);
   await publisher.says(/"state": "connected"/);
 
-
   const player = webrtcbin(rig, 'webrtcbin_play', server.whep('gst'));
   const seen = await reports(player, 90);
   for (const report of seen.slice(1)) {
@@ -40,6 +39,10 @@ async function publishAndPlay(rig, way, env) {
 
   const chromium = await play(rig, server.whep('gst'));
   const { audio } = await decoded(chromium, 60);
+  // webrtcbin 1.22 offers AES-CM alone; the mix in one room is no trouble.
+  const used = await profiles(server);
+  rig.figure(`sessions with AES-GCM and AES-CM`, [used.gcm, used.cm]);
+  assert.deepEqual(used, { gcm: 1, cm: 2 });
   await rightPicture(chromium, { tolerance: COLOUR_TOLERANCE });
   assert.ok(audio.totalAudioEnergy > 0, 'the tone is heard');
   assert.equal(await farewell(player), 200);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rillcast::id::PeerKey;
-use rillcast::sfu::room::{Room, Sent, Sink};
+use rillcast::sfu::room::Room;
+use rillcast::sfu::sink::{Sent, Sink};
 
 use crate::network::{Conditions, Path, Random};
 use crate::publisher::{Plan, Publisher};

@@ -244,7 +244,8 @@ async fn rooms() {
     fixture.settle().await;
     let room = |name: &str, subscribers: usize| {
         serde_json::json!({
-            "name": name, "hasPublisher": true, "tracks": 2, "subscribers": subscribers, "codecs": ["opus", "H264"],
+            "name": name, "hasPublisher": true, "tracks": 2, "subscribers": subscribers,
+            "gcmSessions": subscribers, "cmSessions": 0, "codecs": ["opus", "H264"],
             "bitrate": 2_500_000, "bFrames": true, "packetsIn": 1_000, "bytesIn": 1_200_000,
         })
     };
