@@ -46,8 +46,8 @@ clients: deps ## real clients against a server of their own: Chromium, aiortc, G
 	npm --prefix tests/browser test
 	npm --prefix tests/clients test
 
-verify: test ## `make test`, then the tests that are marked as long, optimised
-	cargo test --release --locked -- --ignored
+verify: test ## `make test`, then simulated rooms on many more seeds; the figures go into docs/verified.md
+	RILLCAST_SIM_SEEDS=1000 cargo test --locked --test sim -- --nocapture
 
 bench: ## the benchmarks under benches/
 	@scripts/require.sh rust
