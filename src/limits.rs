@@ -22,8 +22,6 @@ pub const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 
 // ---- rooms ------------------------------------------------------------------------------------------
 
-/// Tracks of one publisher: one audio and one video.
-pub const TRACKS_PER_PUBLISHER: usize = 2;
 /// Encodings of one simulcast track.
 pub const LAYERS_PER_TRACK: usize = 4;
 /// Least time between two key frame requests to one publisher, however many subscribers ask.

@@ -60,8 +60,6 @@ drop_reasons! {
     LayerNotChosen => "layer_not_chosen",
     /// The subscriber waits for a key frame.
     NoKeyframeYet => "no_keyframe_yet",
-    /// The subscriber did not negotiate the codec.
-    CodecNotNegotiated => "codec_not_negotiated",
     /// The subscriber's connection is congested.
     Congested => "congested",
     /// An address not yet acknowledged has had three times the bytes that it sent.

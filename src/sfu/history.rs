@@ -102,12 +102,6 @@ impl History {
         Some((entry, &chunk.bytes[start..start + entry.length as usize]))
     }
 
-    /// The newest packet.
-    #[must_use]
-    pub fn newest(&self) -> Option<&Entry> {
-        self.slots.back().and_then(Option::as_ref)
-    }
-
     /// Where the newest key frame begins whose packets are all there up to its last one; older ones count as well,
     /// because a newer one with a hole cannot be decoded.
     #[must_use]

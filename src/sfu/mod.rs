@@ -16,6 +16,7 @@ pub mod meter;
 pub mod parameter_sets;
 pub mod pictures;
 pub mod publisher;
+pub mod random;
 pub mod report;
 pub mod room;
 pub mod rtcp;

@@ -9,6 +9,7 @@ use crate::rtp::codec::MediaKind;
 use crate::sfu::drop::{DropCounts, DropReason};
 use crate::sfu::egress::EgressTrack;
 use crate::sfu::publisher::Publisher;
+use crate::sfu::random::Random;
 use crate::sfu::report::RoomClock;
 use crate::sfu::sink::Sink;
 use crate::sfu::streams::Streams;
@@ -92,7 +93,7 @@ impl Room {
     pub fn add_subscriber(&mut self, now: Instant, peer: PeerKey, tracks: Vec<PlayTrack>) {
         let random = &mut self.random;
         self.places.insert(peer, self.subscribers.len());
-        self.subscribers.push(Subscriber::new(now, peer, tracks, || random.next()));
+        self.subscribers.push(Subscriber::new(now, peer, tracks, || random.draw()));
     }
 
     /// The subscriber's handshake is done.
@@ -256,19 +257,6 @@ impl Room {
             packets_in: self.packets_in,
             bytes_in: self.bytes_in,
         }
-    }
-}
-
-/// `SplitMix64`: for where sequence numbers and timestamps begin. Not for secrets.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 

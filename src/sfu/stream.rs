@@ -169,12 +169,6 @@ impl Stream {
         self.b_frames
     }
 
-    /// The layer that is forwarded.
-    #[must_use]
-    pub fn layer(&self) -> Option<usize> {
-        self.select.current()
-    }
-
     /// The layer whose key frame is waited for: the one to come, else the one that is forwarded, else the first.
     #[must_use]
     pub fn wanted_layer(&self) -> usize {

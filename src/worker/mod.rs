@@ -29,6 +29,7 @@ use crate::peer::certificate::Certificate;
 use crate::peer::demux::Demux;
 use crate::sdp::Candidate;
 use crate::sfu::drop::DropCounts;
+use crate::sfu::random::Random;
 use crate::worker::bind::Sockets;
 use crate::worker::mailbox::{Busy, Command, Event, Mailbox, mailbox};
 use crate::worker::outbox::Outbox;
@@ -36,7 +37,7 @@ use crate::worker::ports::{MAILBOX_TOKEN, Ports};
 use crate::worker::rooms::Rooms;
 use crate::worker::table::Table;
 use crate::worker::timers::Timers;
-use crate::worker::turn::{Seeds, Worker};
+use crate::worker::turn::Worker;
 
 pub use crate::worker::bind::TcpSetting;
 
@@ -184,7 +185,7 @@ pub fn spawn(config: WorkerConfig) -> Result<(WorkerHandle, WorkerThread), Start
     let worker = Worker {
         clock: Clock::start(),
         certificate,
-        seeds: Seeds(seed),
+        seeds: Random(seed),
         max_sessions,
         ports: Ports::new(sockets, &poller)?,
         poller,

@@ -116,7 +116,7 @@ impl Worker {
         let certificate = self.certificate.clone();
         let peer = Peer::new(now, PeerConfig { local, remote, fingerprint, role: dtls, certificate });
         let (clock, seeds) = (&self.clock, &mut self.seeds);
-        let room = self.rooms.find_or_insert(&room, || Room::new(now, clock.ntp(now), seeds.next()));
+        let room = self.rooms.find_or_insert(&room, || Room::new(now, clock.ntp(now), seeds.draw()));
         let key = self.sessions.insert(Session { id: session, peer, room, role });
         self.by_id.insert(session, key);
         self.demux.add_ufrag(&ufrag, key);

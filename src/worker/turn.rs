@@ -22,6 +22,7 @@ use crate::peer::demux::Demux;
 use crate::peer::path::Path;
 use crate::sdp::Transport;
 use crate::sfu::drop::{DropCounts, DropReason};
+use crate::sfu::random::Random;
 use crate::worker::mailbox::{EndReason, Inbox};
 use crate::worker::outbox::Outbox;
 use crate::worker::ports::{Ports, path};
@@ -48,7 +49,8 @@ pub enum TimerKey {
 pub struct Worker {
     pub(super) clock: Clock,
     pub(super) certificate: Arc<Certificate>,
-    pub(super) seeds: Seeds,
+    /// Seeds for rooms, out of the worker's own.
+    pub(super) seeds: Random,
     pub(super) max_sessions: usize,
     pub(super) poller: Poller,
     pub(super) ports: Ports,
@@ -282,19 +284,5 @@ impl Worker {
         drops.count_many(DropReason::SocketFull, sent.full);
         drops.count_many(DropReason::SendFailed, sent.failed);
         drops
-    }
-}
-
-/// Seeds for rooms out of the worker's own (`SplitMix64`); they need to differ, not to be secret.
-pub struct Seeds(pub u64);
-
-impl Seeds {
-    /// The next one.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
