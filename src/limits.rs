@@ -113,6 +113,9 @@ pub const TIMELINE_CHANGES: usize = 64;
 /// Changes of the mapping to one subscriber's sequence numbers that are remembered, for NACKs that come late.
 pub const EGRESS_CHANGES: usize = 8;
 
+/// Packets that filled a hole and are remembered for replicas that are behind: a second's repairs at 10 % loss.
+pub const RELAY_LATE: usize = 256;
+
 // ---- bursts -----------------------------------------------------------------------------------------
 
 /// A newcomer gets what it missed at so many times the speed of the original.

@@ -4,6 +4,7 @@
 //! Live forwarding, the burst for a newcomer and the answer to a NACK are the same thing at different places of the
 //! same history.
 
+pub mod audience;
 pub mod burst;
 pub mod continuity;
 pub mod drop;
@@ -11,6 +12,7 @@ pub mod egress;
 pub mod feedback;
 pub mod history;
 pub mod ingress;
+pub mod intake;
 pub mod keyframe;
 pub mod meter;
 pub mod parameter_sets;

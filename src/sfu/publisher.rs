@@ -10,12 +10,12 @@ use crate::sfu::continuity::Verdict;
 use crate::sfu::drop::DropReason;
 use crate::sfu::feedback::{self, PublisherFeedback};
 use crate::sfu::ingress::{Source, SourceTable, unwrap_red, unwrap_rtx};
+use crate::sfu::intake::{Intake, Media, Placed};
 use crate::sfu::keyframe::KeyframeRequests;
 use crate::sfu::report::RoomClock;
 use crate::sfu::rtcp::{self, Feedback};
 use crate::sfu::sink::Sink;
-use crate::sfu::stream::{Media, Placed};
-use crate::sfu::streams::Streams;
+use crate::sfu::streams::{Intakes, Streams};
 use crate::sfu::track::PublishTrack;
 
 /// See the module.
@@ -59,7 +59,13 @@ impl Publisher {
     ///
     /// # Errors
     /// Why it is not forwarded.
-    pub fn handle_rtp(&mut self, now: Instant, bytes: &[u8], streams: &mut Streams) -> Result<(), DropReason> {
+    pub fn handle_rtp(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        intakes: &mut Intakes,
+        streams: &mut Streams,
+    ) -> Result<(), DropReason> {
         let packet = Packet::parse(bytes).ok_or(DropReason::RtpMalformed)?;
         let (source, verdict) = self.sources.resolve(&packet, &self.tracks)?;
         let track = &self.tracks[source.track];
@@ -70,13 +76,13 @@ impl Publisher {
             Verdict::Restarts => {
                 self.feedback.forget(packet.ssrc());
                 if !source.rtx {
-                    streams.get_mut(kind).restart(source.layer);
+                    intakes.get_mut(kind).restart(source.layer, streams.get_mut(kind));
                 }
             }
         }
         self.feedback.handle_rtp(now, &packet, track, source.rtx);
         let Some(media) = self.unwrap(now, &packet, source)? else { return Ok(()) };
-        let placed = streams.get_mut(kind).handle(now, source.layer, &media)?;
+        let placed = intakes.get_mut(kind).handle(now, source.layer, &media, streams.get_mut(kind))?;
         if placed == Placed::Keyframe && kind == MediaKind::Video {
             self.keyframes.handle_keyframe(now);
         }
@@ -84,7 +90,14 @@ impl Publisher {
     }
 
     /// One compound RTCP packet.
-    pub fn handle_rtcp(&mut self, now: Instant, packet: &[u8], streams: &mut Streams, clock: &mut RoomClock) {
+    pub fn handle_rtcp(
+        &mut self,
+        now: Instant,
+        packet: &[u8],
+        intakes: &mut Intakes,
+        streams: &mut Streams,
+        clock: &mut RoomClock,
+    ) {
         for feedback in rtcp::feedback(packet) {
             let Feedback::SenderReport(report) = feedback else { continue };
             let (ntp, timestamp) = (report.ntp_time, report.rtp_time);
@@ -93,17 +106,17 @@ impl Publisher {
             let Some(source) = source.filter(|source| !source.rtx) else { continue };
             clock.handle_report(now, ntp);
             let kind = self.tracks[source.track].format.codec.kind();
-            streams.get_mut(kind).handle_report(source.layer, ntp, timestamp);
+            intakes.get_mut(kind).handle_report(source.layer, ntp, timestamp, streams.get_mut(kind));
         }
     }
 
     /// Sends the feedback and the key frame request that are due.
-    pub fn flush(&mut self, now: Instant, streams: &Streams, sink: &mut impl Sink) {
+    pub fn flush(&mut self, now: Instant, video: &Intake, sink: &mut impl Sink) {
         let peer = self.peer;
         self.feedback.poll(now, |packet| {
             sink.rtcp(peer, packet);
         });
-        let Some((track, media)) = self.addressee(streams) else { return };
+        let Some((track, media)) = self.addressee(video) else { return };
         if self.keyframes.poll(now) {
             self.fir_sequence = self.fir_sequence.wrapping_add(1);
             if let Some(request) = feedback::keyframe_request(&self.tracks[track], media, self.fir_sequence) {
@@ -113,16 +126,16 @@ impl Publisher {
     }
 
     /// When [`Publisher::flush`] has something to do.
-    pub fn next_timeout(&mut self, now: Instant, streams: &Streams) -> Option<Instant> {
-        let keyframe = self.addressee(streams).and_then(|_| self.keyframes.next_timeout(now));
+    pub fn next_timeout(&mut self, now: Instant, video: &Intake) -> Option<Instant> {
+        let keyframe = self.addressee(video).and_then(|_| self.keyframes.next_timeout(now));
         [self.feedback.next_timeout(), keyframe].into_iter().flatten().min()
     }
 
     /// Who is asked for a key frame: the video track, and the SSRC of the layer that is wanted. Before its first packet
     /// there is nobody to ask, and its first frame is a key frame anyway.
-    fn addressee(&self, streams: &Streams) -> Option<(usize, Ssrc)> {
+    fn addressee(&self, video: &Intake) -> Option<(usize, Ssrc)> {
         let track = self.tracks.iter().position(|track| track.format.codec.kind() == MediaKind::Video)?;
-        let layer = streams.get(MediaKind::Video).wanted_layer();
+        let layer = video.wanted_layer();
         Some((track, self.sources.media_ssrc(track, layer)?))
     }
 

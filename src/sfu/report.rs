@@ -20,7 +20,7 @@ const SMOOTHING: i64 = 16;
 const CLOCK_STEP: u64 = 1 << 32;
 
 /// The room's clock.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct RoomClock {
     epoch: Instant,
     epoch_ntp: u64,

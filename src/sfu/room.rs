@@ -1,55 +1,35 @@
 //! A room: one publisher, many subscribers. One mutation, then [`Room::flush`] until nothing is due.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::id::PeerKey;
-use crate::limits;
-use crate::rtp::codec::MediaKind;
+use crate::sfu::audience::{Audience, Publishing};
 use crate::sfu::drop::{DropCounts, DropReason};
-use crate::sfu::egress::EgressTrack;
 use crate::sfu::publisher::Publisher;
-use crate::sfu::random::Random;
 use crate::sfu::report::RoomClock;
 use crate::sfu::sink::Sink;
-use crate::sfu::streams::Streams;
-use crate::sfu::subscriber::Subscriber;
-use crate::sfu::track::{PlayTrack, PublishTrack};
+use crate::sfu::streams::Intakes;
+use crate::sfu::track::PublishTrack;
 
 /// One room.
 pub struct Room {
-    clock: RoomClock,
-    random: Random,
+    /// The subscribers, and what they hear.
+    pub audience: Audience,
     publisher: Option<Publisher>,
-    streams: Streams,
-    subscribers: Vec<Subscriber>,
-    /// Where each subscriber stands in the list.
-    places: HashMap<PeerKey, usize>,
-    dirty: bool,
-    next_burst: Option<Instant>,
-    next_report: Option<Instant>,
+    intakes: Intakes,
     drops: DropCounts,
     packets_in: u64,
     bytes_in: u64,
 }
-
-/// How often it is looked whether somebody is due a sender report.
-const REPORT_TICK: Duration = Duration::from_millis(100);
 
 impl Room {
     /// An empty room. `seed` feeds the random numbers it needs; `ntp` is the NTP time (RFC 5905, 32.32 bits) of `now`.
     #[must_use]
     pub fn new(now: Instant, ntp: u64, seed: u64) -> Self {
         Self {
-            clock: RoomClock::new(now, ntp),
-            random: Random(seed),
+            audience: Audience::new(RoomClock::new(now, ntp), seed),
             publisher: None,
-            streams: Streams::new(),
-            subscribers: Vec::new(),
-            places: HashMap::new(),
-            dirty: false,
-            next_burst: None,
-            next_report: None,
+            intakes: Intakes::default(),
             drops: DropCounts::default(),
             packets_in: 0,
             bytes_in: 0,
@@ -62,64 +42,27 @@ impl Room {
         self.remove_publisher(now);
         let mut lacking = Vec::new();
         for track in &tracks {
-            let codec = track.format.codec;
-            let stream = self.streams.get_mut(codec.kind());
-            let changed = stream.codec() != codec;
-            stream.attach(now, track);
-            for subscriber in &mut self.subscribers {
-                if !subscriber.handle_publisher(stream, changed) {
-                    lacking.push(subscriber.peer());
-                }
-            }
+            let kind = track.format.codec.kind();
+            let stream = self.audience.streams.get_mut(kind);
+            let changed = stream.codec() != track.format.codec;
+            self.intakes.get_mut(kind).attach(now, track, stream);
+            lacking.extend(self.audience.handle_attached(kind, changed));
         }
+        lacking.sort_unstable();
         lacking.dedup();
-        self.clock.restart(now);
         self.publisher = Some(Publisher::new(peer, tracks));
-        self.next_report = (!self.subscribers.is_empty()).then(|| now + REPORT_TICK);
-        self.dirty = true;
+        self.audience.set_publishing(now, Some(Publishing::default()));
+        self.audience.dirty = true;
         lacking
     }
 
     /// The publisher is gone.
     pub fn remove_publisher(&mut self, now: Instant) {
         self.publisher = None;
-        for stream in self.streams.iter_mut() {
-            stream.detach();
-        }
-        self.clock.restart(now);
-    }
-
-    /// A subscriber's session was admitted; nothing is sent to it before [`Room::start_subscriber`].
-    pub fn add_subscriber(&mut self, now: Instant, peer: PeerKey, tracks: Vec<PlayTrack>) {
-        let random = &mut self.random;
-        self.places.insert(peer, self.subscribers.len());
-        self.subscribers.push(Subscriber::new(now, peer, tracks, || random.draw()));
-    }
-
-    /// The subscriber's handshake is done.
-    pub fn start_subscriber(&mut self, now: Instant, peer: PeerKey) {
-        let Some(place) = self.places.get(&peer) else { return };
-        self.subscribers[*place].start(&self.streams);
-        self.next_report.get_or_insert(now + REPORT_TICK);
-        self.dirty = true;
-        let video = self.streams.get(MediaKind::Video);
-        let Some(publisher) = &self.publisher else { return };
-        let start = video.history().whole_keyframe().and_then(|start| video.history().get(start));
-        let age = start.map(|(entry, _)| now.saturating_duration_since(entry.arrival));
-        let stale = age.is_none_or(|age| age >= limits::BURST_STALE_AFTER);
-        // One that is known not to answer is spared, unless there is nothing else to hope for.
-        if stale && (age.is_none() || publisher.keyframes.answers() != Some(false)) {
-            self.want_keyframe();
-        }
-    }
-
-    /// The subscriber is gone.
-    pub fn remove_subscriber(&mut self, peer: PeerKey) {
-        let Some(place) = self.places.remove(&peer) else { return };
-        self.subscribers.swap_remove(place);
-        if let Some(moved) = self.subscribers.get(place) {
-            self.places.insert(moved.peer(), place);
-        }
+        self.intakes.audio.detach(&mut self.audience.streams.audio);
+        self.intakes.video.detach(&mut self.audience.streams.video);
+        self.audience.clock.restart(now);
+        self.audience.set_publishing(now, None);
     }
 
     /// One RTP packet of the publisher, opened.
@@ -133,9 +76,9 @@ impl Room {
             self.drops.count(DropReason::NotPublisher);
             return Err(DropReason::NotPublisher);
         };
-        let handled = publisher.handle_rtp(now, packet, &mut self.streams);
+        let handled = publisher.handle_rtp(now, packet, &mut self.intakes, &mut self.audience.streams);
         match handled {
-            Ok(()) => self.dirty = true,
+            Ok(()) => self.audience.dirty = true,
             Err(reason) => self.drops.count(reason),
         }
         handled
@@ -144,80 +87,34 @@ impl Room {
     /// One compound RTCP packet of the publisher, opened.
     pub fn handle_publisher_rtcp(&mut self, now: Instant, packet: &[u8]) {
         if let Some(publisher) = &mut self.publisher {
-            publisher.handle_rtcp(now, packet, &mut self.streams, &mut self.clock);
-        }
-    }
-
-    /// One compound RTCP packet of a subscriber, opened.
-    pub fn handle_subscriber_rtcp(&mut self, now: Instant, peer: PeerKey, packet: &[u8]) {
-        let Some(place) = self.places.get(&peer) else { return };
-        let subscriber = &mut self.subscribers[*place];
-        let wants_keyframe = subscriber.handle_rtcp(now, packet);
-        self.dirty |= subscriber.is_pending();
-        if wants_keyframe {
-            self.want_keyframe();
-        }
-    }
-
-    /// Asks for a key frame where there is somebody to ask.
-    fn want_keyframe(&mut self) {
-        let attached = self.streams.get(MediaKind::Video).is_attached();
-        if let Some(publisher) = self.publisher.as_mut().filter(|_| attached) {
-            publisher.keyframes.want();
-            self.dirty = true;
+            let Audience { clock, streams, .. } = &mut self.audience;
+            publisher.handle_rtcp(now, packet, &mut self.intakes, streams, clock);
         }
     }
 
     /// True when [`Room::flush`] has something to do at once.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        self.dirty
+        self.audience.is_dirty()
     }
 
     /// When [`Room::flush`] has something to do even if nothing arrives.
     pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
-        let publisher = self.publisher.as_mut().and_then(|publisher| publisher.next_timeout(now, &self.streams));
-        [publisher, self.next_burst, self.next_report].into_iter().flatten().min()
+        let publisher = self.publisher.as_mut().and_then(|publisher| publisher.next_timeout(now, &self.intakes.video));
+        [publisher, self.audience.next_timeout()].into_iter().flatten().min()
     }
 
     /// Sends everything that is due: media, retransmissions, bursts, reports, feedback to the publisher.
     pub fn flush(&mut self, now: Instant, sink: &mut impl Sink) {
-        self.dirty = false;
-        let mut waiting = false;
-        let mut bursting = false;
-        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_started()) {
-            subscriber.flush(now, &self.streams, sink);
-            waiting |= subscriber.tracks().iter().any(|track| track.wants_keyframe(now));
-            bursting |= subscriber.tracks().iter().any(EgressTrack::is_bursting);
-        }
-        for stream in self.streams.iter_mut() {
-            stream.flushed(now);
-        }
-        self.next_burst = bursting.then(|| now + limits::BURST_INTERVAL);
-        self.report(now, sink);
-        self.flush_publisher(now, waiting, sink);
-    }
-
-    fn report(&mut self, now: Instant, sink: &mut impl Sink) {
-        if self.next_report.is_none_or(|due| now < due) {
-            return;
-        }
-        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_started()) {
-            subscriber.report(now, &self.clock, &self.streams, sink);
-        }
-        // A room without a publisher or a subscriber has nothing to report, and sleeps.
-        let alive = self.publisher.is_some() && !self.subscribers.is_empty();
-        self.next_report = alive.then(|| now + REPORT_TICK);
-    }
-
-    fn flush_publisher(&mut self, now: Instant, waiting: bool, sink: &mut impl Sink) {
+        self.audience.flush(now, sink);
+        let wanted = self.audience.take_keyframe_wish();
         let Some(publisher) = &mut self.publisher else { return };
-        let video = self.streams.get_mut(MediaKind::Video);
-        let better_layer = video.evaluate(now);
-        if better_layer || video.lacks_keyframe() || (waiting && video.is_attached()) {
+        let better_layer = self.intakes.video.evaluate(now);
+        if wanted || better_layer || self.intakes.video.lacks_keyframe() {
             publisher.keyframes.want();
         }
-        publisher.flush(now, &self.streams, sink);
+        publisher.flush(now, &self.intakes.video, sink);
+        self.audience.publishing = Some(Publishing { answers: publisher.keyframes.answers() });
     }
 
     /// The publisher's peer.
@@ -226,15 +123,10 @@ impl Room {
         self.publisher.as_ref().map(Publisher::peer)
     }
 
-    /// The subscribers' peers.
-    pub fn subscribers(&self) -> impl Iterator<Item = PeerKey> + '_ {
-        self.subscribers.iter().map(Subscriber::peer)
-    }
-
     /// True when nobody is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.publisher.is_none() && self.subscribers.is_empty()
+        self.publisher.is_none() && self.audience.is_empty()
     }
 
     /// What was dropped, by reason.
@@ -245,15 +137,17 @@ impl Room {
 
     /// What the room says of itself.
     pub fn media(&mut self, now: Instant) -> RoomMedia {
-        let tracks = self.streams.iter_mut().filter(|stream| stream.is_attached()).map(|stream| TrackMedia {
+        let streams = &self.audience.streams;
+        let pairs = [(&streams.audio, &mut self.intakes.audio), (&streams.video, &mut self.intakes.video)];
+        let tracks = pairs.into_iter().filter(|(stream, _)| stream.is_attached()).map(|(stream, intake)| TrackMedia {
             codec: stream.codec(),
-            bitrate: stream.bitrate(now),
+            bitrate: intake.bitrate(now),
             b_frames: stream.b_frames(),
         });
         RoomMedia {
             has_publisher: self.publisher.is_some(),
             tracks: tracks.collect(),
-            subscribers: self.subscribers.iter().filter(|subscriber| subscriber.is_started()).count(),
+            subscribers: self.audience.started(),
             packets_in: self.packets_in,
             bytes_in: self.bytes_in,
         }

@@ -98,7 +98,7 @@ impl Worker {
         }
         let (key, room) = self.add(now, admit.peer, Role::Subscriber);
         if let Some(room) = self.rooms.touch(room) {
-            room.add_subscriber(now, key, admit.tracks);
+            room.audience.add(now, key, admit.tracks);
         }
         self.answer(now, key, admit.reply);
     }
@@ -187,7 +187,7 @@ impl Worker {
                 if role == Role::Subscriber
                     && let Some(room) = self.rooms.touch(room)
                 {
-                    room.start_subscriber(now, key);
+                    room.audience.start(now, key);
                 }
             }
             PeerEvent::Closed(end) => self.end(now, key, reason(end)),
@@ -210,7 +210,7 @@ impl Worker {
             match session.role {
                 Role::Publisher if room.publisher() == Some(key) => room.remove_publisher(now),
                 Role::Publisher => {}
-                Role::Subscriber => room.remove_subscriber(key),
+                Role::Subscriber => room.audience.remove(key),
             }
         }
         self.outbox.push(Event::Ended { session: session.id, reason });

@@ -174,7 +174,7 @@ impl Worker {
             }
             (Received::Rtcp(len), Role::Subscriber) => {
                 if let Some(room) = self.rooms.touch(session.room) {
-                    room.handle_subscriber_rtcp(now, key, &data[..len]);
+                    room.audience.handle_rtcp(now, key, &data[..len]);
                 }
             }
             (Received::Control, _) => self.drain(now, key),

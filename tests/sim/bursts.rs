@@ -133,7 +133,7 @@ fn fifty_who_ask_make_one_request_per_interval() {
             };
             let bytes = rtc_shared::marshal::Marshal::marshal(&pli).unwrap();
             let now = world.instant();
-            world.room.handle_subscriber_rtcp(now, rillcast::id::PeerKey { slot, generation: 0 }, &bytes);
+            world.room.audience.handle_rtcp(now, rillcast::id::PeerKey { slot, generation: 0 }, &bytes);
         }
         world.run(20);
     }

@@ -107,8 +107,8 @@ impl World {
     pub fn subscribe(&mut self, slot: u32, conditions: Conditions) {
         let subscriber = Subscriber::new(self.random.next() as u32);
         let peer = PeerKey { slot, generation: 0 };
-        self.room.add_subscriber(self.instant(), peer, subscriber.tracks());
-        self.room.start_subscriber(self.instant(), peer);
+        self.room.audience.add(self.instant(), peer, subscriber.tracks());
+        self.room.audience.start(self.instant(), peer);
         let (down, up) = (Path::new(conditions, self.random.next()), Path::new(conditions, self.random.next()));
         self.seats.insert(slot, Seat { subscriber, ledger: Ledger::default(), down, up, congested: false });
     }
@@ -148,7 +148,7 @@ impl World {
                 seat.up.send(now, &nack);
             }
             while let Some(packet) = seat.up.receive(now) {
-                self.room.handle_subscriber_rtcp(instant, PeerKey { slot: *slot, generation: 0 }, &packet);
+                self.room.audience.handle_rtcp(instant, PeerKey { slot: *slot, generation: 0 }, &packet);
             }
         }
         let due = self.room.is_dirty() || self.room.next_timeout(instant).is_some_and(|due| due <= instant);

@@ -1,0 +1,202 @@
+//! Who listens in a room, and what they hear: the streams with their histories, the subscribers with their cursors. The
+//! same in the publisher's room and in a replica of it.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::id::PeerKey;
+use crate::limits;
+use crate::rtp::codec::MediaKind;
+use crate::sfu::egress::EgressTrack;
+use crate::sfu::random::Random;
+use crate::sfu::report::RoomClock;
+use crate::sfu::sink::Sink;
+use crate::sfu::streams::Streams;
+use crate::sfu::subscriber::Subscriber;
+use crate::sfu::track::PlayTrack;
+
+/// See the module.
+pub struct Audience {
+    pub(super) clock: RoomClock,
+    pub(super) streams: Streams,
+    pub(super) publishing: Option<Publishing>,
+    random: Random,
+    subscribers: Vec<Subscriber>,
+    /// Where each subscriber stands in the list.
+    places: HashMap<PeerKey, usize>,
+    pub(super) dirty: bool,
+    wants_keyframe: bool,
+    next_burst: Option<Instant>,
+    next_report: Option<Instant>,
+}
+
+/// What an audience knows of its publisher.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Publishing {
+    /// Whether it answers key frame requests; `None` while that is not known.
+    pub answers: Option<bool>,
+}
+
+/// How often it is looked whether somebody is due a sender report.
+const REPORT_TICK: Duration = Duration::from_millis(100);
+
+impl Audience {
+    /// Nobody, and nothing to be heard. `seed` feeds the random numbers it needs.
+    #[must_use]
+    pub fn new(clock: RoomClock, seed: u64) -> Self {
+        Self {
+            clock,
+            streams: Streams::default(),
+            publishing: None,
+            random: Random(seed),
+            subscribers: Vec::new(),
+            places: HashMap::new(),
+            dirty: false,
+            wants_keyframe: false,
+            next_burst: None,
+            next_report: None,
+        }
+    }
+
+    /// A subscriber's session was admitted; nothing is sent to it before [`Audience::start`].
+    pub fn add(&mut self, now: Instant, peer: PeerKey, tracks: Vec<PlayTrack>) {
+        let random = &mut self.random;
+        self.places.insert(peer, self.subscribers.len());
+        self.subscribers.push(Subscriber::new(now, peer, tracks, || random.draw()));
+    }
+
+    /// The subscriber's handshake is done.
+    pub fn start(&mut self, now: Instant, peer: PeerKey) {
+        let Some(place) = self.places.get(&peer) else { return };
+        self.subscribers[*place].start(&self.streams);
+        self.next_report.get_or_insert(now + REPORT_TICK);
+        self.dirty = true;
+        self.ask_where_stale(now);
+    }
+
+    /// The subscriber is gone.
+    pub fn remove(&mut self, peer: PeerKey) {
+        let Some(place) = self.places.remove(&peer) else { return };
+        self.subscribers.swap_remove(place);
+        if let Some(moved) = self.subscribers.get(place) {
+            self.places.insert(moved.peer(), place);
+        }
+    }
+
+    /// One compound RTCP packet of a subscriber, opened.
+    pub fn handle_rtcp(&mut self, now: Instant, peer: PeerKey, packet: &[u8]) {
+        let Some(place) = self.places.get(&peer) else { return };
+        let subscriber = &mut self.subscribers[*place];
+        let wants_keyframe = subscriber.handle_rtcp(now, packet);
+        self.dirty |= subscriber.is_pending();
+        if wants_keyframe {
+            self.want_keyframe();
+        }
+    }
+
+    /// A publisher feeds the stream of this kind from now on, with another codec where `changed`, or from another place
+    /// in its history. Returns the subscribers that lack the codec.
+    pub(super) fn handle_attached(&mut self, kind: MediaKind, changed: bool) -> Vec<PeerKey> {
+        let stream = self.streams.get(kind);
+        let mut lacking = Vec::new();
+        for subscriber in &mut self.subscribers {
+            if !subscriber.handle_publisher(stream, changed) {
+                lacking.push(subscriber.peer());
+            }
+        }
+        lacking
+    }
+
+    /// A publisher is there, or has gone.
+    pub(super) fn set_publishing(&mut self, now: Instant, publishing: Option<Publishing>) {
+        self.publishing = publishing;
+        if publishing.is_some() && !self.subscribers.is_empty() {
+            self.next_report.get_or_insert(now + REPORT_TICK);
+        }
+    }
+
+    /// A newcomer whose group of pictures is old is better off with a new key frame.
+    pub(super) fn ask_where_stale(&mut self, now: Instant) {
+        let history = self.streams.video.history();
+        let Some(publishing) = self.publishing else { return };
+        let start = history.whole_keyframe().and_then(|start| history.get(start));
+        let age = start.map(|(entry, _)| now.saturating_duration_since(entry.arrival));
+        let stale = age.is_none_or(|age| age >= limits::BURST_STALE_AFTER);
+        // One that is known not to answer is spared, unless there is nothing else to hope for.
+        if stale && (age.is_none() || publishing.answers != Some(false)) {
+            self.want_keyframe();
+        }
+    }
+
+    /// Wants a key frame where there is somebody to ask.
+    pub(super) fn want_keyframe(&mut self) {
+        if self.publishing.is_some() && self.streams.video.is_attached() {
+            self.wants_keyframe = true;
+            self.dirty = true;
+        }
+    }
+
+    /// True, once, where a key frame is wanted.
+    pub(super) fn take_keyframe_wish(&mut self) -> bool {
+        std::mem::take(&mut self.wants_keyframe)
+    }
+
+    /// True when [`Audience::flush`] has something to do at once.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// When [`Audience::flush`] has something to do even if nothing arrives.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        [self.next_burst, self.next_report].into_iter().flatten().min()
+    }
+
+    /// Sends everything that is due: media, retransmissions, bursts, reports.
+    pub(super) fn flush(&mut self, now: Instant, sink: &mut impl Sink) {
+        self.dirty = false;
+        let mut waiting = false;
+        let mut bursting = false;
+        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_started()) {
+            subscriber.flush(now, &self.streams, sink);
+            waiting |= subscriber.tracks().iter().any(|track| track.wants_keyframe(now));
+            bursting |= subscriber.tracks().iter().any(EgressTrack::is_bursting);
+        }
+        for stream in self.streams.iter_mut() {
+            stream.flushed(now);
+        }
+        self.next_burst = bursting.then(|| now + limits::BURST_INTERVAL);
+        self.report(now, sink);
+        self.wants_keyframe |= waiting && self.publishing.is_some() && self.streams.video.is_attached();
+    }
+
+    fn report(&mut self, now: Instant, sink: &mut impl Sink) {
+        if self.next_report.is_none_or(|due| now < due) {
+            return;
+        }
+        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_started()) {
+            subscriber.report(now, &self.clock, &self.streams, sink);
+        }
+        // A room without a publisher or a subscriber has nothing to report, and sleeps.
+        let alive = self.publishing.is_some() && !self.subscribers.is_empty();
+        self.next_report = alive.then(|| now + REPORT_TICK);
+    }
+
+    /// The subscribers' peers.
+    pub fn subscribers(&self) -> impl Iterator<Item = PeerKey> + '_ {
+        self.subscribers.iter().map(Subscriber::peer)
+    }
+
+    /// Subscribers whose handshake is done.
+    #[must_use]
+    pub fn started(&self) -> usize {
+        self.subscribers.iter().filter(|subscriber| subscriber.is_started()).count()
+    }
+
+    /// True when nobody listens.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.subscribers.is_empty()
+    }
+}
