@@ -113,6 +113,18 @@ pub const TIMELINE_CHANGES: usize = 64;
 /// Changes of the mapping to one subscriber's sequence numbers that are remembered, for NACKs that come late.
 pub const EGRESS_CHANGES: usize = 8;
 
+/// Payload bytes of one parcel to a replica: a turn's packets are 4 kB, and what a new replica is sent of the past comes
+/// in portions.
+pub const RELAY_PARCEL_BYTES: usize = 32 << 10;
+/// Packets of one parcel, where they are small.
+pub const RELAY_PARCEL_PACKETS: usize = 256;
+/// Parcels that wait for one replica, 16 MB at most: at a parcel per packet of a 2.5 Mbit/s room they are 1.5 s, and a
+/// worker that does not turn for so long has other troubles. What does not fit waits in the room's own history.
+pub const RELAY_PARCELS: usize = 512;
+/// Parcels put into one ring, and taken out of one, in one turn: 1 MB, which takes about 0.2 ms to copy.
+pub const RELAY_PARCELS_PER_TURN: usize = 32;
+/// How soon a replica that is behind is served again.
+pub const RELAY_RETRY: Duration = Duration::from_millis(1);
 /// Packets that filled a hole and are remembered for replicas that are behind: a second's repairs at 10 % loss.
 pub const RELAY_LATE: usize = 256;
 
@@ -129,6 +141,7 @@ pub const BURST_STALE_AFTER: Duration = Duration::from_secs(2);
 
 const _: () = assert!(HISTORY_BYTES * 8 / 10 >= 5_000_000, "ten seconds at 5 Mbit/s must fit");
 const _: () = assert!(PACKET_BYTES < HISTORY_CHUNK_BYTES);
+const _: () = assert!(PACKET_BYTES < RELAY_PARCEL_BYTES, "a parcel has room for a packet");
 
 // ---- what a publisher may send ----------------------------------------------------------------------
 

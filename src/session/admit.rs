@@ -69,7 +69,7 @@ impl Sessions {
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
         let peer = admission.setup(room, &offer);
         let tracks = answer.tracks;
-        let ask = |reply| Command::AdmitSubscriber(Box::new(AdmitSubscriber { peer, tracks, reply }));
+        let ask = |reply| Command::AdmitSubscriber(Box::new(AdmitSubscriber { peer, tracks, relay: None, reply }));
         timeout(limits::ADMIT_TIME, admission.ask(ask)).await.map_err(|_| BUSY)??;
         admission.confirm(mid, Vec::new())?;
         info!(%room, role = ?Role::Subscriber, session = ?admission.id, "session started");

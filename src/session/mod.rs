@@ -88,6 +88,7 @@ impl From<AdmitError> for SessionError {
         match error {
             AdmitError::PublisherExists => Self::PublisherExists,
             AdmitError::Full => FULL,
+            AdmitError::HomeBusy => BUSY,
             AdmitError::Draining => DRAINING,
         }
     }

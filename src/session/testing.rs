@@ -154,6 +154,7 @@ impl Worker for FakeWorker {
                 }
                 answer(reply, there);
             }
+            Command::AttachReplica { .. } => unreachable!("fake workers have no replicas"),
             Command::Inspect { reply } => answer(reply, state.inspect()),
             Command::Shutdown => {
                 for session in std::mem::take(&mut state.sessions).into_keys() {

@@ -25,6 +25,9 @@ pub struct Audience {
     /// Where each subscriber stands in the list.
     places: HashMap<PeerKey, usize>,
     pub(super) dirty: bool,
+    /// False for a replica that has not caught up with its room since it began, or began anew: a newcomer's burst would
+    /// be fed by what comes in, and not by its own pace.
+    pub(super) ready: bool,
     wants_keyframe: bool,
     next_burst: Option<Instant>,
     next_report: Option<Instant>,
@@ -52,6 +55,7 @@ impl Audience {
             subscribers: Vec::new(),
             places: HashMap::new(),
             dirty: false,
+            ready: true,
             wants_keyframe: false,
             next_burst: None,
             next_report: None,
@@ -118,7 +122,7 @@ impl Audience {
     /// A newcomer whose group of pictures is old is better off with a new key frame.
     pub(super) fn ask_where_stale(&mut self, now: Instant) {
         let history = self.streams.video.history();
-        let Some(publishing) = self.publishing else { return };
+        let Some(publishing) = self.publishing.filter(|_| self.ready) else { return };
         let start = history.whole_keyframe().and_then(|start| history.get(start));
         let age = start.map(|(entry, _)| now.saturating_duration_since(entry.arrival));
         let stale = age.is_none_or(|age| age >= limits::BURST_STALE_AFTER);

@@ -60,6 +60,8 @@ drop_reasons! {
     LayerNotChosen => "layer_not_chosen",
     /// The subscriber waits for a key frame.
     NoKeyframeYet => "no_keyframe_yet",
+    /// A replica was so far behind that the room has forgotten what it would have been next.
+    RelayBehind => "relay_behind",
     /// The subscriber's connection is congested.
     Congested => "congested",
     /// An address not yet acknowledged has had three times the bytes that it sent.

@@ -24,6 +24,15 @@ pub struct Entry {
     length: u32,
 }
 
+impl Entry {
+    /// What it was kept with.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let Self { timestamp, arrival, marker, keyframe_start, audio_level, .. } = *self;
+        Facts { timestamp, arrival, marker, keyframe_start, audio_level }
+    }
+}
+
 /// What [`History::insert`] takes beside the number and the payload.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
@@ -74,6 +83,12 @@ pub struct History {
 }
 
 impl History {
+    /// An empty one whose first packet is expected to have this number.
+    #[must_use]
+    pub fn starting_at(number: u64) -> Self {
+        Self { oldest: number, ..Self::default() }
+    }
+
     /// The first number that may be kept.
     #[must_use]
     pub fn oldest(&self) -> u64 {

@@ -19,6 +19,8 @@ pub mod parameter_sets;
 pub mod pictures;
 pub mod publisher;
 pub mod random;
+pub mod relay;
+pub mod replica;
 pub mod report;
 pub mod room;
 pub mod rtcp;

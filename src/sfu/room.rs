@@ -6,6 +6,7 @@ use crate::id::PeerKey;
 use crate::sfu::audience::{Audience, Publishing};
 use crate::sfu::drop::{DropCounts, DropReason};
 use crate::sfu::publisher::Publisher;
+use crate::sfu::relay::{Cursor, Parcel};
 use crate::sfu::report::RoomClock;
 use crate::sfu::sink::Sink;
 use crate::sfu::streams::Intakes;
@@ -17,6 +18,8 @@ pub struct Room {
     pub audience: Audience,
     publisher: Option<Publisher>,
     intakes: Intakes,
+    /// Changes with everything that replicas have to know beside the packets.
+    revision: u64,
     drops: DropCounts,
     packets_in: u64,
     bytes_in: u64,
@@ -30,6 +33,7 @@ impl Room {
             audience: Audience::new(RoomClock::new(now, ntp), seed),
             publisher: None,
             intakes: Intakes::default(),
+            revision: 1,
             drops: DropCounts::default(),
             packets_in: 0,
             bytes_in: 0,
@@ -52,6 +56,7 @@ impl Room {
         lacking.dedup();
         self.publisher = Some(Publisher::new(peer, tracks));
         self.audience.set_publishing(now, Some(Publishing::default()));
+        self.revision += 1;
         self.audience.dirty = true;
         lacking
     }
@@ -63,6 +68,7 @@ impl Room {
         self.intakes.video.detach(&mut self.audience.streams.video);
         self.audience.clock.restart(now);
         self.audience.set_publishing(now, None);
+        self.revision += 1;
     }
 
     /// One RTP packet of the publisher, opened.
@@ -89,6 +95,23 @@ impl Room {
         if let Some(publisher) = &mut self.publisher {
             let Audience { clock, streams, .. } = &mut self.audience;
             publisher.handle_rtcp(now, packet, &mut self.intakes, streams, clock);
+            self.revision += 1;
+        }
+    }
+
+    /// What a replica that is so far does not have yet, as much as one parcel takes; `None` where it has everything. A
+    /// replica that is new, or too far behind, begins with the newest key frame.
+    pub fn poll_relay(&mut self, cursor: &mut Cursor) -> Option<Parcel> {
+        let Audience { clock, publishing, streams, .. } = &self.audience;
+        cursor.advance(self.revision, *clock, *publishing, streams, &mut self.drops)
+    }
+
+    /// Subscribers of a replica wait for a key frame; the replica has the video up to before this number.
+    pub fn handle_keyframe_wish(&mut self, end: u64) {
+        let newest = self.audience.streams.video.history().newest_keyframe();
+        // One that has begun since is on its way to them.
+        if newest.is_none_or(|start| start < end) {
+            self.audience.want_keyframe();
         }
     }
 

@@ -8,22 +8,36 @@ use crate::rtp::codec::{Codec, MediaKind};
 use crate::sfu::burst::ticks;
 use crate::sfu::history::{Facts, History, Inserted};
 
-/// See the module.
-pub struct Stream {
+/// What is true of a stream as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct State {
     codec: Codec,
     attached: bool,
     /// Counts the publishers that came and went.
     generation: u64,
-    /// Numbers before this one are not the present publisher's.
-    publisher_since: u64,
-    /// Numbers before this one may be of another codec.
-    codec_since: u64,
-    history: History,
-    late: Late,
     /// The publisher's last sender report: its NTP time of a timestamp.
     report: Option<(u64, i64)>,
     /// Highest timestamp, and when its packet came.
     last: Option<(i64, Instant)>,
+}
+
+impl State {
+    /// True where another publisher feeds the stream in `other`.
+    #[must_use]
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        self.generation != other.generation
+    }
+}
+
+/// See the module.
+pub struct Stream {
+    state: State,
+    history: History,
+    late: Late,
+    /// Numbers before this one are not the present publisher's.
+    publisher_since: u64,
+    /// Numbers before this one may be of another codec.
+    codec_since: u64,
     b_frames: bool,
 }
 
@@ -32,49 +46,45 @@ impl Stream {
     #[must_use]
     pub fn new(codec: Codec) -> Self {
         Self {
-            codec,
-            attached: false,
-            generation: 0,
-            publisher_since: 0,
-            codec_since: 0,
+            state: State { codec, attached: false, generation: 0, report: None, last: None },
             history: History::default(),
             late: Late::default(),
-            report: None,
-            last: None,
+            publisher_since: 0,
+            codec_since: 0,
             b_frames: false,
         }
     }
 
     /// A publisher feeds it from now on, with this codec.
     pub fn attach(&mut self, codec: Codec) {
-        self.attached = true;
-        self.generation += 1;
-        if self.codec != codec {
-            self.codec = codec;
+        self.state.attached = true;
+        self.state.generation += 1;
+        if self.state.codec != codec {
+            self.state.codec = codec;
             self.codec_since = self.end();
         }
     }
 
     /// The publisher is gone.
     pub fn detach(&mut self) {
-        self.attached = false;
-        self.generation += 1;
+        self.state.attached = false;
+        self.state.generation += 1;
+        self.state.report = None;
         self.publisher_since = self.end();
         self.history.forget_keyframes();
-        self.report = None;
         self.b_frames = false;
     }
 
     /// The codec that feeds it.
     #[must_use]
     pub fn codec(&self) -> Codec {
-        self.codec
+        self.state.codec
     }
 
     /// A publisher feeds it.
     #[must_use]
     pub fn is_attached(&self) -> bool {
-        self.attached
+        self.state.attached
     }
 
     /// The packets.
@@ -104,31 +114,31 @@ impl Stream {
     /// The highest timestamp, and when its packet came.
     #[must_use]
     pub fn last(&self) -> Option<(i64, Instant)> {
-        self.last
+        self.state.last
     }
 
     /// Where the live edge is in the timeline by the packets that came; `None` before the first.
     #[must_use]
     pub fn live_edge(&self, now: Instant) -> Option<i64> {
-        let (timestamp, arrival) = self.last?;
-        Some(timestamp + ticks(now.saturating_duration_since(arrival), self.codec.clock_rate()))
+        let (timestamp, arrival) = self.state.last?;
+        Some(timestamp + ticks(now.saturating_duration_since(arrival), self.state.codec.clock_rate()))
     }
 
     /// Notes what the publisher's last sender report said: its NTP time of a timestamp.
     pub fn set_report(&mut self, report: Option<(u64, i64)>) {
-        self.report = report;
+        self.state.report = report;
     }
 
     /// See [`Stream::set_report`].
     #[must_use]
     pub fn report(&self) -> Option<(u64, i64)> {
-        self.report
+        self.state.report
     }
 
     /// Everything in the history has been offered to everyone.
     pub fn flushed(&mut self, now: Instant) {
         self.late.flushed();
-        self.history.trim(now, self.codec.kind() == MediaKind::Video);
+        self.history.trim(now, self.state.codec.kind() == MediaKind::Video);
     }
 
     /// Takes a packet into the history; see [`History::insert`].
@@ -136,16 +146,63 @@ impl Stream {
         let inserted = self.history.insert(number, facts, write);
         match inserted {
             Inserted::Newest => {
-                let behind = self.last.is_some_and(|(last, _)| facts.timestamp < last);
-                self.b_frames |= behind && self.codec.kind() == MediaKind::Video;
-                if self.last.is_none_or(|(last, _)| facts.timestamp > last) {
-                    self.last = Some((facts.timestamp, facts.arrival));
+                let behind = self.state.last.is_some_and(|(last, _)| facts.timestamp < last);
+                self.b_frames |= behind && self.state.codec.kind() == MediaKind::Video;
+                if self.state.last.is_none_or(|(last, _)| facts.timestamp > last) {
+                    self.state.last = Some((facts.timestamp, facts.arrival));
                 }
             }
             Inserted::Late => self.late.push(number),
             Inserted::Duplicate | Inserted::TooOld | Inserted::TooFarAhead => {}
         }
         inserted
+    }
+
+    /// What a replica's stream has to know beside the packets.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Becomes what the stream of the publisher's room is; its packets follow. With `restart` they do not go on where
+    /// the ones before ended, but begin at that number. True where subscribers have to begin anew as well.
+    pub fn follow(&mut self, state: State, restart: Option<u64>) -> bool {
+        let before = std::mem::replace(&mut self.state, state);
+        if before.is_older_than(&state) {
+            self.history.forget_keyframes();
+        }
+        if let Some(number) = restart {
+            self.history = History::starting_at(number);
+            self.late = Late::default();
+        }
+        restart.is_some() || before.codec != state.codec
+    }
+
+    /// Numbers before this one may be of another codec than the present one.
+    #[must_use]
+    pub fn codec_since(&self) -> u64 {
+        self.codec_since
+    }
+
+    /// True for a number whose packet may begin a key frame that is of use.
+    #[must_use]
+    pub fn is_present(&self, number: u64) -> bool {
+        number >= self.publisher_since
+    }
+
+    /// How many packets have filled a hole so far.
+    #[must_use]
+    pub fn late_count(&self) -> u64 {
+        self.late.dropped + self.late.numbers.len() as u64
+    }
+
+    /// Numbers of packets that filled a hole, without the first `count`; and how many of those asked for are not known
+    /// any more.
+    #[must_use]
+    pub fn late_since(&self, count: u64) -> (u64, &[u64]) {
+        let forgotten = self.late.dropped.saturating_sub(count);
+        let from = usize::try_from(count.saturating_sub(self.late.dropped)).unwrap_or(usize::MAX);
+        (forgotten, self.late.numbers.get(from..).unwrap_or_default())
     }
 }
 

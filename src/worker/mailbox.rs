@@ -11,6 +11,8 @@ use crate::net::poll::Waker;
 use crate::sdp::{DtlsRole, Fingerprint, IceCredentials};
 use crate::sfu::room::RoomMedia;
 use crate::sfu::track::{PlayTrack, PublishTrack};
+use crate::worker::door::Door;
+use crate::worker::relay::Feeder;
 
 /// Why a session ended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -72,6 +74,8 @@ pub struct AdmitSubscriber {
     pub peer: PeerSetup,
     /// Its tracks.
     pub tracks: Vec<PlayTrack>,
+    /// The room's worker, where that is another one: the subscriber is served from a replica.
+    pub relay: Option<Mailbox>,
     /// The verdict.
     pub reply: oneshot::Sender<Result<(), AdmitError>>,
 }
@@ -85,6 +89,9 @@ pub enum AdmitError {
     /// The worker has as many sessions as it may.
     #[error("the worker is full")]
     Full,
+    /// The room's own worker takes no commands at the moment, so there can be no replica.
+    #[error("the room's worker is busy")]
+    HomeBusy,
     /// The server drains.
     #[error("the server is stopping")]
     Draining,
@@ -116,6 +123,13 @@ pub enum Command {
         reason: EndReason,
         /// False where the session is not there.
         reply: oneshot::Sender<bool>,
+    },
+    /// From a sibling: it has a replica of a room of this worker's, which feeds it from now on.
+    AttachReplica {
+        /// The room.
+        room: RoomName,
+        /// The room's end of the link.
+        feeder: Box<Feeder>,
     },
     /// Asks for the state of all rooms.
     Inspect {
@@ -150,6 +164,8 @@ pub enum Event {
 pub struct WorkerState {
     /// Its rooms.
     pub rooms: Vec<RoomState>,
+    /// Its replicas of other workers' rooms.
+    pub replicas: Vec<ReplicaState>,
     /// Its sessions, connected or not.
     pub sessions: usize,
     /// Drops since the start.
@@ -169,6 +185,15 @@ pub struct RoomState {
     pub media: RoomMedia,
 }
 
+/// What a worker says of a replica.
+#[derive(Clone, Debug)]
+pub struct ReplicaState {
+    /// The room.
+    pub name: RoomName,
+    /// Subscribers whose handshake is done.
+    pub subscribers: usize,
+}
+
 /// The worker has as many commands waiting as it may, or is gone: the command was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the worker is busy")]
@@ -179,22 +204,22 @@ pub struct Busy;
 pub struct Mailbox {
     /// `None` only while it is dropped.
     commands: Option<SyncSender<Command>>,
-    waker: Arc<Waker>,
+    door: Arc<Door>,
 }
 
 /// Where they come out.
 pub struct Inbox {
     commands: Receiver<Command>,
     /// Kept open here too, so that no wake is lost with the last mailbox.
-    _waker: Arc<Waker>,
+    door: Arc<Door>,
 }
 
 /// A mailbox of at most [`limits::MAILBOX_COMMANDS`]; `waker` wakes who has the inbox.
 #[must_use]
 pub fn mailbox(waker: Waker) -> (Mailbox, Inbox) {
     let (sender, receiver) = sync_channel(limits::MAILBOX_COMMANDS);
-    let waker = Arc::new(waker);
-    (Mailbox { commands: Some(sender), waker: waker.clone() }, Inbox { commands: receiver, _waker: waker })
+    let door = Arc::new(Door::new(waker));
+    (Mailbox { commands: Some(sender), door: door.clone() }, Inbox { commands: receiver, door })
 }
 
 impl Mailbox {
@@ -204,8 +229,16 @@ impl Mailbox {
     /// [`Busy`] where it is full, or nobody is there.
     pub fn send(&self, command: Command) -> Result<(), Busy> {
         self.commands.as_ref().ok_or(Busy)?.try_send(command).map_err(|_| Busy)?;
-        self.waker.wake();
+        self.door.wake();
         Ok(())
+    }
+}
+
+impl Mailbox {
+    /// Where the worker's siblings ring.
+    #[must_use]
+    pub fn door(&self) -> &Arc<Door> {
+        &self.door
     }
 }
 
@@ -213,11 +246,17 @@ impl Drop for Mailbox {
     fn drop(&mut self) {
         // In this order: the worker looks once when it wakes.
         drop(self.commands.take());
-        self.waker.wake();
+        self.door.wake();
     }
 }
 
 impl Inbox {
+    /// The worker's own door.
+    #[must_use]
+    pub fn door(&self) -> &Arc<Door> {
+        &self.door
+    }
+
     /// The next command, if one waits. Where nobody can give one any longer it is [`Command::Shutdown`], again and
     /// again.
     #[must_use]

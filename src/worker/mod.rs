@@ -1,10 +1,14 @@
 //! The data plane: pinned threads that own sockets, peers and rooms. The control plane meets them in [`mailbox`] alone.
 
 mod admit;
+mod bell;
 mod bind;
+pub mod door;
 pub mod mailbox;
 mod outbox;
+mod part;
 mod ports;
+pub mod relay;
 mod rooms;
 mod sessions;
 mod sink;
@@ -15,7 +19,7 @@ mod turn;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, atomic};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
@@ -34,6 +38,7 @@ use crate::worker::bind::Sockets;
 use crate::worker::mailbox::{Busy, Command, Event, Mailbox, mailbox};
 use crate::worker::outbox::Outbox;
 use crate::worker::ports::{MAILBOX_TOKEN, Ports};
+use crate::worker::relay::Rounds;
 use crate::worker::rooms::Rooms;
 use crate::worker::table::Table;
 use crate::worker::timers::Timers;
@@ -122,6 +127,12 @@ impl WorkerHandle {
         self.mailbox.send(command)
     }
 
+    /// The worker's mailbox, for its siblings.
+    #[must_use]
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
     /// Where the worker listens, the best first: IPv4, IPv6, loopback; UDP before TCP.
     #[must_use]
     pub fn candidates(&self) -> &[Candidate] {
@@ -182,13 +193,18 @@ pub fn spawn(config: WorkerConfig) -> Result<(WorkerHandle, WorkerThread), Start
     let buffers = sockets.buffers();
     let poller = Poller::new()?;
     let (mailbox, inbox) = mailbox(poller.waker(MAILBOX_TOKEN)?);
+    let clock = Clock::start();
     let worker = Worker {
-        clock: Clock::start(),
+        clock,
         certificate,
         seeds: Random(seed),
         max_sessions,
         ports: Ports::new(sockets, &poller)?,
         poller,
+        door: inbox.door().clone(),
+        rounds: Rounds::default(),
+        relayed: false,
+        awake_since: clock.now(),
         inbox,
         outbox: Outbox::new(index, events),
         sessions: Table::default(),

@@ -7,12 +7,16 @@ use crate::limits;
 use crate::peer::path::Path;
 use crate::peer::{Peer, PeerConfig, PeerEnd, PeerEvent};
 use crate::sdp::Transport;
+use crate::sfu::replica::Replica;
 use crate::sfu::room::Room;
 use crate::worker::admit::{self, Load};
 use crate::worker::mailbox::{
-    AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, Event, PeerSetup, RoomState, WorkerState,
+    AdmitError, AdmitPublisher, AdmitSubscriber, Busy, Command, EndReason, Event, Mailbox, PeerSetup, ReplicaState,
+    RoomState, WorkerState,
 };
+use crate::worker::part::{Away, Home, Part};
 use crate::worker::ports::route;
+use crate::worker::relay::{self, Feeder};
 use crate::worker::rooms::RoomKey;
 use crate::worker::turn::{TimerKey, Worker};
 
@@ -63,6 +67,7 @@ impl Worker {
                 }
                 let _ = reply.send(key.is_some());
             }
+            Command::AttachReplica { room, feeder } => self.attach_replica(now, &room, *feeder),
             Command::Inspect { reply } => {
                 let _ = reply.send(self.state(now));
             }
@@ -81,8 +86,10 @@ impl Worker {
                 if let (Some(key), Some(reason)) = (incumbent, end) {
                     self.end(now, key, reason);
                 }
-                let (key, room) = self.add(now, admit.peer, Role::Publisher);
-                let lacking = self.rooms.touch(room).map(|room| room.set_publisher(now, key, admit.tracks));
+                let room = self.home(now, &admit.peer.room);
+                let key = self.add(now, admit.peer, room, Role::Publisher);
+                let home = self.rooms.touch_home(room);
+                let lacking = home.map(|home| home.room.set_publisher(now, key, admit.tracks));
                 for subscriber in lacking.into_iter().flatten() {
                     self.end(now, subscriber, EndReason::CodecMismatch);
                 }
@@ -96,11 +103,55 @@ impl Worker {
             let _ = admit.reply.send(Err(error));
             return;
         }
-        let (key, room) = self.add(now, admit.peer, Role::Subscriber);
-        if let Some(room) = self.rooms.touch(room) {
-            room.audience.add(now, key, admit.tracks);
+        let room = match &admit.relay {
+            None => self.home(now, &admit.peer.room),
+            Some(home) => match self.replica(now, &admit.peer.room, home) {
+                Ok(replica) => replica,
+                Err(Busy) => {
+                    let _ = admit.reply.send(Err(AdmitError::HomeBusy));
+                    return;
+                }
+            },
+        };
+        let key = self.add(now, admit.peer, room, Role::Subscriber);
+        if let Some(part) = self.rooms.touch(room) {
+            part.audience().add(now, key, admit.tracks);
         }
         self.answer(now, key, admit.reply);
+    }
+
+    /// The room of a name, which is here.
+    fn home(&mut self, now: Instant, name: &RoomName) -> RoomKey {
+        let (clock, seeds) = (&self.clock, &mut self.seeds);
+        self.rooms.home(name, || Home::new(Room::new(now, clock.ntp(now), seeds.draw())))
+    }
+
+    /// The replica of a room that is on the worker of this mailbox.
+    fn replica(&mut self, now: Instant, name: &RoomName, home: &Mailbox) -> Result<RoomKey, Busy> {
+        let known = self.rooms.find_replica(name);
+        let away = known.and_then(|key| self.rooms.touch_replica(key));
+        if let Some((key, _)) = known.zip(away.as_ref()).filter(|(_, away)| away.is_fed_by(home.door())) {
+            return Ok(key);
+        }
+        let (feeder, feed) = relay::link(home.door().clone(), self.door.clone());
+        home.send(Command::AttachReplica { room: name.clone(), feeder: Box::new(feeder) })?;
+        if let Some((key, away)) = known.zip(away) {
+            away.refeed(feed);
+            return Ok(key);
+        }
+        let replica = Replica::new(now, self.clock.ntp(now), self.seeds.draw());
+        Ok(self.rooms.insert_replica(name, Away::new(replica, feed)))
+    }
+
+    /// A room here feeds a replica on another worker from now on. It may be the first that is heard of the room.
+    fn attach_replica(&mut self, now: Instant, name: &RoomName, feeder: Feeder) {
+        let key = self.home(now, name);
+        if let Some(home) = self.rooms.touch_home(key) {
+            home.attach(feeder);
+            self.rooms.link(key);
+        }
+        // It may have gone again already, and have rung before.
+        self.relayed = true;
     }
 
     /// Says yes; a session that nobody wants any longer ends.
@@ -110,22 +161,23 @@ impl Worker {
         }
     }
 
-    fn add(&mut self, now: Instant, setup: PeerSetup, role: Role) -> (PeerKey, RoomKey) {
-        let PeerSetup { session, room, local, remote, fingerprint, role: dtls } = setup;
+    fn add(&mut self, now: Instant, setup: PeerSetup, room: RoomKey, role: Role) -> PeerKey {
+        let PeerSetup { session, room: _, local, remote, fingerprint, role: dtls } = setup;
         let ufrag = local.ufrag.clone();
         let certificate = self.certificate.clone();
         let peer = Peer::new(now, PeerConfig { local, remote, fingerprint, role: dtls, certificate });
-        let (clock, seeds) = (&self.clock, &mut self.seeds);
-        let room = self.rooms.find_or_insert(&room, || Room::new(now, clock.ntp(now), seeds.draw()));
         let key = self.sessions.insert(Session { id: session, peer, room, role });
         self.by_id.insert(session, key);
         self.demux.add_ufrag(&ufrag, key);
         self.drain(now, key);
-        (key, room)
+        key
     }
 
     fn publisher(&self, room: &RoomName) -> Option<PeerKey> {
-        self.rooms.get(self.rooms.find(room)?)?.publisher()
+        match self.rooms.get(self.rooms.find_home(room)?)? {
+            Part::Home(home) => home.room.publisher(),
+            Part::Away(_) => None,
+        }
     }
 
     fn load(&self) -> Load {
@@ -185,9 +237,9 @@ impl Worker {
             PeerEvent::Connected { gcm } => {
                 self.outbox.push(Event::Connected { session, gcm });
                 if role == Role::Subscriber
-                    && let Some(room) = self.rooms.touch(room)
+                    && let Some(part) = self.rooms.touch(room)
                 {
-                    room.audience.start(now, key);
+                    part.audience().start(now, key);
                 }
             }
             PeerEvent::Closed(end) => self.end(now, key, reason(end)),
@@ -206,12 +258,12 @@ impl Worker {
         self.demux.remove_peer(key);
         self.timers.disarm(TimerKey::Peer(key));
         self.ports.tcp_mut().close_owned(key);
-        if let Some(room) = self.rooms.touch(session.room) {
-            match session.role {
-                Role::Publisher if room.publisher() == Some(key) => room.remove_publisher(now),
-                Role::Publisher => {}
-                Role::Subscriber => room.audience.remove(key),
+        match (self.rooms.touch(session.room), session.role) {
+            (Some(part), Role::Subscriber) => part.audience().remove(key),
+            (Some(Part::Home(home)), Role::Publisher) if home.room.publisher() == Some(key) => {
+                home.room.remove_publisher(now);
             }
+            (_, Role::Publisher) | (None, Role::Subscriber) => {}
         }
         self.outbox.push(Event::Ended { session: session.id, reason });
     }
@@ -224,14 +276,18 @@ impl Worker {
     }
 
     fn state(&mut self, now: Instant) -> WorkerState {
-        let mut rooms = Vec::new();
-        self.rooms.for_each(|name, room| {
-            if !room.is_empty() {
-                rooms.push(RoomState { name: name.clone(), media: room.media(now) });
+        let (mut rooms, mut replicas) = (Vec::new(), Vec::new());
+        self.rooms.for_each(|name, part| match part {
+            _ if part.is_empty() => {}
+            Part::Home(home) => rooms.push(RoomState { name: name.clone(), media: home.room.media(now) }),
+            Part::Away(away) => {
+                let subscribers = away.replica.audience.started();
+                replicas.push(ReplicaState { name: name.clone(), subscribers });
             }
         });
         WorkerState {
             rooms,
+            replicas,
             sessions: self.sessions.len(),
             drops: self.drop_counts(),
             datagrams_out: self.ports.counts().datagrams,

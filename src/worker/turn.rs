@@ -1,7 +1,8 @@
 //! The centre: a worker and its turn.
 //!
 //! ```text
-//! sleep → receive batches, drive peers and rooms → obey commands → serve timers → flush rooms, then sockets → sleep
+//! sleep → receive batches, drive peers and rooms → look into the rings → obey commands → serve timers
+//!       → feed the rings and ring, flush rooms, then sockets → sleep
 //! ```
 //!
 //! Each step is bounded, so that none starves another; what is left over is the next turn's, which then does not sleep.
@@ -23,9 +24,12 @@ use crate::peer::path::Path;
 use crate::sdp::Transport;
 use crate::sfu::drop::{DropCounts, DropReason};
 use crate::sfu::random::Random;
+use crate::worker::door::Door;
 use crate::worker::mailbox::{EndReason, Inbox};
 use crate::worker::outbox::Outbox;
+use crate::worker::part::{Part, Taken};
 use crate::worker::ports::{Ports, path};
+use crate::worker::relay::Rounds;
 use crate::worker::rooms::{RoomKey, Rooms};
 use crate::worker::sessions::{Role, Session};
 use crate::worker::sink::PeerSink;
@@ -56,6 +60,14 @@ pub struct Worker {
     pub(super) ports: Ports,
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
+    /// Where siblings ring.
+    pub(super) door: Arc<Door>,
+    /// Doors of siblings to ring at.
+    pub(super) rounds: Rounds,
+    /// Parcels may be left over from the last turn.
+    pub(super) relayed: bool,
+    /// When the worker woke up, or said last how long it was awake.
+    pub(super) awake_since: Instant,
     pub(super) sessions: Table<Session>,
     pub(super) by_id: BTreeMap<SessionId, PeerKey>,
     pub(super) demux: Demux,
@@ -81,6 +93,7 @@ impl Worker {
             self.sleep()?;
             self.receive(&mut batch);
             let now = self.clock.now();
+            self.look_into_rings(now);
             self.obey(now);
             self.serve_timers(now);
             self.flush(now);
@@ -91,15 +104,21 @@ impl Worker {
 
     /// Until there is something to do.
     fn sleep(&mut self) -> io::Result<()> {
-        let busy = self.commanded || self.ports.has_work() || self.rooms.is_touched();
-        let timeout = if busy {
-            Some(Duration::ZERO)
-        } else {
-            let now = self.clock.now();
+        let busy = self.commanded || self.relayed || self.ports.has_work() || self.rooms.is_touched();
+        let now = self.clock.now();
+        self.door.add_awake(now.saturating_duration_since(self.awake_since));
+        self.awake_since = now;
+        let sleeps = !busy && self.door.try_sleep();
+        let timeout = if sleeps {
             self.timers.next().map(|deadline| deadline.saturating_duration_since(now))
+        } else {
+            Some(Duration::ZERO)
         };
         for ready in self.poller.wait(timeout)? {
             self.ports.handle_ready(ready);
+        }
+        if sleeps {
+            self.awake_since = self.clock.now();
         }
         Ok(())
     }
@@ -161,20 +180,20 @@ impl Worker {
         let Some(session) = self.sessions.get_mut(key) else { return self.drops.count(DropReason::UnknownAddress) };
         match (session.peer.handle_datagram(now, path, data), session.role) {
             (Received::Rtp(len), Role::Publisher) => {
-                if let Some(room) = self.rooms.touch(session.room) {
+                if let Some(home) = self.rooms.touch_home(session.room) {
                     // What the room drops, it has counted.
-                    let _ = room.handle_publisher_rtp(now, &data[..len]);
+                    let _ = home.room.handle_publisher_rtp(now, &data[..len]);
                 }
             }
             (Received::Rtp(_), Role::Subscriber) => self.drops.count(DropReason::NotPublisher),
             (Received::Rtcp(len), Role::Publisher) => {
-                if let Some(room) = self.rooms.touch(session.room) {
-                    room.handle_publisher_rtcp(now, &data[..len]);
+                if let Some(home) = self.rooms.touch_home(session.room) {
+                    home.room.handle_publisher_rtcp(now, &data[..len]);
                 }
             }
             (Received::Rtcp(len), Role::Subscriber) => {
-                if let Some(room) = self.rooms.touch(session.room) {
-                    room.audience.handle_rtcp(now, key, &data[..len]);
+                if let Some(part) = self.rooms.touch(session.room) {
+                    part.audience().handle_rtcp(now, key, &data[..len]);
                 }
             }
             (Received::Control, _) => self.drain(now, key),
@@ -182,6 +201,37 @@ impl Worker {
                 self.drops.count(reason);
                 // A refused DTLS record may still have an alert as its answer.
                 self.drain(now, key);
+            }
+        }
+    }
+
+    /// Takes what siblings have put into the rings: parcels for replicas, and what replicas want of rooms here.
+    fn look_into_rings(&mut self, now: Instant) {
+        let rung = self.door.answer();
+        if !rung && !std::mem::take(&mut self.relayed) {
+            return;
+        }
+        let mut place = 0;
+        while let Some(key) = self.rooms.linked(place) {
+            place += 1;
+            let taken = match self.rooms.get_mut(key) {
+                Some(Part::Away(away)) => away.take(now),
+                Some(Part::Home(home)) => {
+                    let (any, linked) = (home.listen(), home.has_replicas());
+                    if !linked {
+                        self.rooms.unlink(key);
+                        place -= 1;
+                    }
+                    Taken { any, ..Taken::default() }
+                }
+                None => continue,
+            };
+            self.relayed |= taken.more;
+            if taken.any {
+                self.rooms.touch(key);
+            }
+            for subscriber in taken.lacking {
+                self.end(now, subscriber, EndReason::CodecMismatch);
             }
         }
     }
@@ -221,6 +271,7 @@ impl Worker {
 
     /// Sends what rooms and peers have to send, and tells the control plane what happened.
     fn flush(&mut self, now: Instant) {
+        self.feed_rings(now);
         for _ in 0..self.rooms.touched() {
             if let Some(key) = self.rooms.pop_touched() {
                 self.flush_room(now, key);
@@ -231,6 +282,18 @@ impl Worker {
         if !self.outbox.is_empty() {
             self.arm(now, TimerKey::Outbox, Some(now + limits::EVENT_RETRY));
         }
+    }
+
+    /// Before the flush, so that siblings work at the same time.
+    fn feed_rings(&mut self, now: Instant) {
+        let mut place = 0;
+        while let Some(key) = self.rooms.peek_touched(place) {
+            if let Some(Part::Home(home)) = self.rooms.get_mut(key) {
+                home.feed(now, &mut self.rounds);
+            }
+            place += 1;
+        }
+        self.rounds.make();
     }
 
     fn flush_room(&mut self, now: Instant, key: RoomKey) {

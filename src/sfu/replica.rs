@@ -1,0 +1,83 @@
+//! A room's audience on another worker, fed by parcels from the publisher's room. Its histories have the same packets
+//! under the same numbers, so that whatever is right there is right here.
+
+use std::time::Instant;
+
+use crate::id::PeerKey;
+use crate::rtp::codec::MediaKind;
+use crate::sfu::audience::Audience;
+use crate::sfu::relay::Parcel;
+use crate::sfu::report::RoomClock;
+use crate::sfu::sink::Sink;
+
+/// See the module.
+pub struct Replica {
+    /// The subscribers, and what they hear.
+    pub audience: Audience,
+}
+
+impl Replica {
+    /// A replica that has nothing yet; see [`crate::sfu::room::Room::new`].
+    #[must_use]
+    pub fn new(now: Instant, ntp: u64, seed: u64) -> Self {
+        let mut audience = Audience::new(RoomClock::new(now, ntp), seed);
+        audience.ready = false;
+        Self { audience }
+    }
+
+    /// Takes in what the room sent. Returns the subscribers that lack the publisher's codec.
+    pub fn handle(&mut self, now: Instant, parcel: &Parcel) -> Vec<PeerKey> {
+        let audience = &mut self.audience;
+        audience.clock = parcel.clock;
+        let mut lacking = Vec::new();
+        for kind in [MediaKind::Audio, MediaKind::Video] {
+            let track = parcel.tracks.get(kind);
+            let stream = audience.streams.get_mut(kind);
+            let new_publisher = stream.state().is_older_than(&track.state);
+            let anew = stream.follow(track.state, track.restart);
+            let attached = stream.is_attached();
+            if anew || new_publisher {
+                let without = audience.handle_attached(kind, anew);
+                lacking.extend(without.into_iter().filter(|_| attached));
+            }
+            audience.ready &= track.restart.is_none();
+        }
+        lacking.sort_unstable();
+        lacking.dedup();
+        for (kind, number, facts, payload) in parcel.packets() {
+            audience.streams.get_mut(kind).insert(number, facts, |out| out.extend_from_slice(payload));
+        }
+        audience.set_publishing(now, parcel.publishing);
+        if parcel.complete && !std::mem::replace(&mut audience.ready, true) && audience.started() > 0 {
+            audience.ask_where_stale(now);
+        }
+        audience.dirty = true;
+        lacking
+    }
+
+    /// The number before which its subscribers have video and no key frame, where they want one; once.
+    pub fn poll_keyframe_wish(&mut self) -> Option<u64> {
+        self.audience.take_keyframe_wish().then(|| self.audience.streams.video.end())
+    }
+
+    /// True when [`Replica::flush`] has something to do at once.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.audience.is_dirty()
+    }
+
+    /// When [`Replica::flush`] has something to do even if nothing arrives.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.audience.next_timeout().filter(|_| self.audience.ready)
+    }
+
+    /// Sends everything that is due.
+    pub fn flush(&mut self, now: Instant, sink: &mut impl Sink) {
+        if self.audience.ready {
+            self.audience.flush(now, sink);
+        } else {
+            self.audience.dirty = false;
+        }
+    }
+}
