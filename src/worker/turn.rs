@@ -119,6 +119,8 @@ impl Worker {
         }
         if sleeps {
             self.awake_since = self.clock.now();
+            // Who rings from now on need not wake it.
+            self.relayed |= self.door.answer();
         }
         Ok(())
     }
@@ -207,8 +209,8 @@ impl Worker {
 
     /// Takes what siblings have put into the rings: parcels for replicas, and what replicas want of rooms here.
     fn look_into_rings(&mut self, now: Instant) {
-        let rung = self.door.answer();
-        if !rung && !std::mem::take(&mut self.relayed) {
+        let left = std::mem::take(&mut self.relayed);
+        if !self.door.answer() && !left {
             return;
         }
         let mut place = 0;
