@@ -12,6 +12,7 @@ pub mod feedback;
 pub mod history;
 pub mod ingress;
 pub mod keyframe;
+pub mod level;
 pub mod meter;
 pub mod parameter_sets;
 pub mod pictures;

@@ -59,7 +59,7 @@ impl Publisher {
     ///
     /// # Errors
     /// Why it is not forwarded.
-    pub fn handle_rtp(&mut self, now: Instant, bytes: &[u8], streams: &mut Streams) -> Result<(), DropReason> {
+    pub fn handle_rtp(&mut self, now: Instant, bytes: &[u8], streams: &mut Streams) -> Result<Placed, DropReason> {
         let packet = Packet::parse(bytes).ok_or(DropReason::RtpMalformed)?;
         let (source, verdict) = self.sources.resolve(&packet, &self.tracks)?;
         let track = &self.tracks[source.track];
@@ -75,12 +75,12 @@ impl Publisher {
             }
         }
         self.feedback.handle_rtp(now, &packet, track, source.rtx);
-        let Some(media) = self.unwrap(now, &packet, source)? else { return Ok(()) };
+        let Some(media) = self.unwrap(now, &packet, source)? else { return Ok(Placed::Skipped) };
         let placed = streams.get_mut(kind).handle(now, source.layer, &media)?;
         if placed == Placed::Keyframe && kind == MediaKind::Video {
             self.keyframes.handle_keyframe(now);
         }
-        Ok(())
+        Ok(placed)
     }
 
     /// One compound RTCP packet.

@@ -12,6 +12,7 @@ use crate::sfu::publisher::Publisher;
 use crate::sfu::random::Random;
 use crate::sfu::report::RoomClock;
 use crate::sfu::sink::Sink;
+use crate::sfu::stream::Placed;
 use crate::sfu::streams::Streams;
 use crate::sfu::subscriber::Subscriber;
 use crate::sfu::track::{PlayTrack, PublishTrack};
@@ -25,12 +26,30 @@ pub struct Room {
     subscribers: Vec<Subscriber>,
     /// Where each subscriber stands in the list.
     places: HashMap<PeerKey, usize>,
+    batching: Batching,
+    /// Something is due that does not wait for media.
     dirty: bool,
+    /// When the media that has come must leave.
+    media_due: Option<Instant>,
+    /// The subscriber that a flush begins with: the first one that the last flush had no way out for.
+    first: usize,
+    /// Subscribers wait for a key frame.
+    waiting: bool,
     next_burst: Option<Instant>,
     next_report: Option<Instant>,
     drops: DropCounts,
     packets_in: u64,
     bytes_in: u64,
+}
+
+/// How packets are gathered into trains.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Batching {
+    /// The longest that a packet waits for others. It does not where its frame is complete, or somebody waits for the
+    /// key frame that it begins.
+    pub window: Duration,
+    /// Most bytes of padding that make packets one length, up to [`limits::PADDING_BYTES`].
+    pub padding: usize,
 }
 
 /// How often it is looked whether somebody is due a sender report.
@@ -39,7 +58,7 @@ const REPORT_TICK: Duration = Duration::from_millis(100);
 impl Room {
     /// An empty room. `seed` feeds the random numbers it needs; `ntp` is the NTP time (RFC 5905, 32.32 bits) of `now`.
     #[must_use]
-    pub fn new(now: Instant, ntp: u64, seed: u64) -> Self {
+    pub fn new(now: Instant, ntp: u64, seed: u64, batching: Batching) -> Self {
         Self {
             clock: RoomClock::new(now, ntp),
             random: Random(seed),
@@ -47,7 +66,11 @@ impl Room {
             streams: Streams::new(),
             subscribers: Vec::new(),
             places: HashMap::new(),
+            batching,
             dirty: false,
+            media_due: None,
+            first: 0,
+            waiting: false,
             next_burst: None,
             next_report: None,
             drops: DropCounts::default(),
@@ -101,7 +124,7 @@ impl Room {
         let Some(place) = self.places.get(&peer) else { return };
         self.subscribers[*place].start(&self.streams);
         self.next_report.get_or_insert(now + REPORT_TICK);
-        self.dirty = true;
+        self.next_burst = Some(now);
         let video = self.streams.get(MediaKind::Video);
         let Some(publisher) = &self.publisher else { return };
         let start = video.history().whole_keyframe().and_then(|start| video.history().get(start));
@@ -133,12 +156,17 @@ impl Room {
             self.drops.count(DropReason::NotPublisher);
             return Err(DropReason::NotPublisher);
         };
-        let handled = publisher.handle_rtp(now, packet, &mut self.streams);
-        match handled {
-            Ok(()) => self.dirty = true,
-            Err(reason) => self.drops.count(reason),
-        }
-        handled
+        let placed =
+            publisher.handle_rtp(now, packet, &mut self.streams).inspect_err(|reason| self.drops.count(*reason))?;
+        self.schedule(now, placed);
+        Ok(())
+    }
+
+    /// Media came: when does it leave?
+    fn schedule(&mut self, now: Instant, placed: Placed) {
+        let hurry = (placed == Placed::Keyframe && self.waiting) || self.streams.get(MediaKind::Video).is_complete();
+        let due = if hurry { now } else { now + self.batching.window };
+        self.media_due = Some(self.media_due.map_or(due, |before| before.min(due)));
     }
 
     /// One compound RTCP packet of the publisher, opened.
@@ -168,34 +196,65 @@ impl Room {
         }
     }
 
-    /// True when [`Room::flush`] has something to do at once.
+    /// True when [`Room::flush`] has something to do now.
     #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        self.dirty
+    pub fn is_due(&mut self, now: Instant) -> bool {
+        self.dirty || self.next_timeout(now).is_some_and(|deadline| deadline <= now)
+    }
+
+    /// True when the last [`Room::flush`] could not send all that is due.
+    #[must_use]
+    pub fn is_unfinished(&self, now: Instant) -> bool {
+        self.dirty || self.media_due.is_some_and(|due| due <= now)
     }
 
     /// When [`Room::flush`] has something to do even if nothing arrives.
     pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
         let publisher = self.publisher.as_mut().and_then(|publisher| publisher.next_timeout(now, &self.streams));
-        [publisher, self.next_burst, self.next_report].into_iter().flatten().min()
+        [publisher, self.media_due, self.next_burst, self.next_report].into_iter().flatten().min()
     }
 
-    /// Sends everything that is due: media, retransmissions, bursts, reports, feedback to the publisher.
+    /// Sends everything that is due: media, retransmissions, bursts, reports, feedback to the publisher. What the ways
+    /// out do not take for the moment stays due.
     pub fn flush(&mut self, now: Instant, sink: &mut impl Sink) {
-        self.dirty = false;
-        let mut waiting = false;
-        let mut bursting = false;
-        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_started()) {
-            subscriber.flush(now, &self.streams, sink);
-            waiting |= subscriber.tracks().iter().any(|track| track.wants_keyframe(now));
+        if std::mem::take(&mut self.dirty) {
+            for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_pending()) {
+                subscriber.flush_retransmissions(&self.streams, sink);
+            }
+        }
+        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
+        if is_due(self.media_due) {
+            self.streams.iter_mut().for_each(|stream| stream.make_ready(self.batching.padding));
+            let all = self.flush_media(now, sink, |_| true);
+            self.streams.iter_mut().for_each(|stream| stream.flushed(now));
+            self.media_due = (!all).then_some(now);
+        } else if is_due(self.next_burst) {
+            self.flush_media(now, sink, Subscriber::is_catching_up);
+        }
+        self.report(now, sink);
+        self.flush_publisher(now, sink);
+    }
+
+    /// Sends to those who are meant, beginning with the one that was left out the last time. False where the ways out
+    /// do not take all of it for the moment.
+    fn flush_media(&mut self, now: Instant, sink: &mut impl Sink, is_meant: impl Fn(&Subscriber) -> bool) -> bool {
+        let count = self.subscribers.len();
+        let (mut left_out, mut bursting) = (None, false);
+        self.waiting = false;
+        for place in (0..count).map(|step| (self.first + step) % count) {
+            let subscriber = &mut self.subscribers[place];
+            if !subscriber.is_started() {
+                continue;
+            }
+            if is_meant(subscriber) && !subscriber.flush(now, &self.streams, sink) {
+                left_out = left_out.or(Some(place));
+            }
+            self.waiting |= subscriber.tracks().iter().any(|track| track.wants_keyframe(now));
             bursting |= subscriber.tracks().iter().any(EgressTrack::is_bursting);
         }
-        for stream in self.streams.iter_mut() {
-            stream.flushed(now);
-        }
+        self.first = left_out.unwrap_or(0);
         self.next_burst = bursting.then(|| now + limits::BURST_INTERVAL);
-        self.report(now, sink);
-        self.flush_publisher(now, waiting, sink);
+        left_out.is_none()
     }
 
     fn report(&mut self, now: Instant, sink: &mut impl Sink) {
@@ -210,11 +269,11 @@ impl Room {
         self.next_report = alive.then(|| now + REPORT_TICK);
     }
 
-    fn flush_publisher(&mut self, now: Instant, waiting: bool, sink: &mut impl Sink) {
+    fn flush_publisher(&mut self, now: Instant, sink: &mut impl Sink) {
         let Some(publisher) = &mut self.publisher else { return };
         let video = self.streams.get_mut(MediaKind::Video);
         let better_layer = video.evaluate(now);
-        if better_layer || video.lacks_keyframe() || (waiting && video.is_attached()) {
+        if better_layer || video.lacks_keyframe() || (self.waiting && video.is_attached()) {
             publisher.keyframes.want();
         }
         publisher.flush(now, &self.streams, sink);

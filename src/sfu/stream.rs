@@ -11,6 +11,7 @@ use crate::rtp::sequence::{SequenceExtender, TimestampExtender};
 use crate::sfu::burst::ticks;
 use crate::sfu::drop::DropReason;
 use crate::sfu::history::{Facts, History, Inserted};
+use crate::sfu::level::level;
 use crate::sfu::meter::Meter;
 use crate::sfu::parameter_sets::ParameterSets;
 use crate::sfu::pictures::Pictures;
@@ -82,6 +83,8 @@ pub struct Stream {
     history: History,
     held: VecDeque<Held>,
     late: Vec<u64>,
+    /// See [`Stream::ready`].
+    ready: u64,
     pictures: Pictures,
     parameter_sets: ParameterSets,
     /// Source timestamp of the newest key frame: only its first packet begins it.
@@ -103,6 +106,7 @@ impl Stream {
             history: History::default(),
             held: VecDeque::new(),
             late: Vec::new(),
+            ready: 0,
             pictures: Pictures::default(),
             parameter_sets: ParameterSets::default(),
             keyframe_timestamp: None,
@@ -161,6 +165,31 @@ impl Stream {
     #[must_use]
     pub fn late(&self) -> &[u64] {
         &self.late
+    }
+
+    /// Everything that came is about to leave: makes packets one length, with at most so many bytes of padding.
+    pub fn make_ready(&mut self, padding: usize) {
+        let from = self.ready.max(self.history.oldest());
+        level(&mut self.history, from, padding);
+        self.ready = self.history.end();
+    }
+
+    /// Packets before this number may leave. Those behind wait for their padding: it is part of what an index of SRTP
+    /// stands for, so it must not change once a packet has left.
+    #[must_use]
+    pub fn ready(&self) -> u64 {
+        self.ready
+    }
+
+    /// What is not ready yet is whole and ends with the last packet of a frame, or a hole was filled in what has left:
+    /// nothing is gained by waiting for more.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let is_there = |number| self.history.get(number).is_some();
+        let newest = self.history.end().checked_sub(1).filter(|newest| *newest >= self.ready);
+        let ends = newest.and_then(|newest| self.history.get(newest)).is_some_and(|(entry, _)| entry.marker);
+        (ends && (self.ready.max(self.history.oldest())..self.history.end()).all(is_there))
+            || self.late.iter().any(|number| *number < self.ready)
     }
 
     /// Pictures come out of presentation order.

@@ -1,6 +1,6 @@
 //! A worker's rooms by name and by key, and which of them this turn has touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use slab::Slab;
 
@@ -17,7 +17,7 @@ pub struct RoomKey(usize);
 pub struct Rooms {
     names: BTreeMap<RoomName, RoomKey>,
     slots: Slab<Entry>,
-    touched: Vec<RoomKey>,
+    touched: VecDeque<RoomKey>,
     /// Drops of rooms that are gone.
     past_drops: DropCounts,
 }
@@ -62,7 +62,7 @@ impl Rooms {
         let entry = self.slots.get_mut(key.0)?;
         if !entry.touched {
             entry.touched = true;
-            self.touched.push(key);
+            self.touched.push_back(key);
         }
         Some(&mut entry.room)
     }
@@ -79,9 +79,9 @@ impl Rooms {
         self.touched.len()
     }
 
-    /// A room that waits for its flush, and waits no longer.
+    /// The room that has waited longest for its flush, and waits no longer.
     pub fn pop_touched(&mut self) -> Option<RoomKey> {
-        let key = self.touched.pop()?;
+        let key = self.touched.pop_front()?;
         if let Some(entry) = self.slots.get_mut(key.0) {
             entry.touched = false;
         }
@@ -118,14 +118,15 @@ impl Rooms {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::sfu::room::Batching;
 
     #[test]
     fn a_room_lives_until_it_is_removed_and_is_listed_once() {
         let name = |text| RoomName::parse(text).unwrap();
-        let make = || Room::new(Instant::now(), 0, 1);
+        let make = || Room::new(Instant::now(), 0, 1, Batching { window: Duration::ZERO, padding: 0 });
         let mut rooms = Rooms::default();
         let a = rooms.find_or_insert(&name("a"), make);
         let b = rooms.find_or_insert(&name("b"), make);

@@ -115,8 +115,8 @@ impl Worker {
         let ufrag = local.ufrag.clone();
         let certificate = self.certificate.clone();
         let peer = Peer::new(now, PeerConfig { local, remote, fingerprint, role: dtls, certificate });
-        let (clock, seeds) = (&self.clock, &mut self.seeds);
-        let room = self.rooms.find_or_insert(&room, || Room::new(now, clock.ntp(now), seeds.draw()));
+        let (clock, seeds, batching) = (&self.clock, &mut self.seeds, self.batching);
+        let room = self.rooms.find_or_insert(&room, || Room::new(now, clock.ntp(now), seeds.draw(), batching));
         let key = self.sessions.insert(Session { id: session, peer, room, role });
         self.by_id.insert(session, key);
         self.demux.add_ufrag(&ufrag, key);
