@@ -45,6 +45,15 @@ pub const TRAIN_BYTES: usize = 65_000;
 pub const TRAIN_REFUSALS: usize = 256;
 /// Socket buffers asked for, in bytes: a key frame for a hundred subscribers, or a tenth of a second of 300 Mbit/s.
 pub const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+/// How soon a socket that took no more is offered it again: at 10 Gbit/s its buffer is empty after 3 ms.
+pub const SEND_RETRY: Duration = Duration::from_millis(1);
+/// Sealed datagrams that a socket has not taken for so long are dropped, for what is newer.
+pub const SEND_BLOCKED_TIME: Duration = Duration::from_millis(200);
+/// Media datagrams of one turn, about 5 ms: then what has arrived has its turn, and the rest goes on in the next one.
+/// So a key frame for thousands of subscribers holds up nobody's checks and reports.
+pub const MEDIA_PER_TURN: usize = 4096;
+/// Longest time that packets may wait for others of their room.
+pub const BATCH_WINDOW: Duration = Duration::from_millis(20);
 /// TCP connections of one worker: TCP is for the few whose network blocks UDP.
 pub const TCP_CONNECTIONS: usize = 1024;
 /// TCP connections of one worker without an ICE check yet: they cost memory before anybody has shown a password.
@@ -78,9 +87,8 @@ pub const COMMANDS_PER_TURN: usize = 64;
 pub const BATCHES_PER_TURN: usize = 8;
 /// Timers served in one turn.
 pub const TIMERS_PER_TURN: usize = 1024;
-/// Least time to a timer: the kernel's sleep counts milliseconds, and an owner that is due again at once keeps no core
-/// busy.
-pub const TIMER_RESOLUTION: Duration = Duration::from_millis(1);
+/// Least time to a timer: an owner that is due again at once keeps no core busy.
+pub const TIMER_RESOLUTION: Duration = Duration::from_micros(100);
 /// Datagrams, and events, taken from one peer at a time: a DTLS flight is a dozen.
 pub const PEER_DRAIN_STEPS: usize = 64;
 /// How soon events are offered again that the control plane had no room for.
@@ -89,6 +97,7 @@ pub const EVENT_RETRY: Duration = Duration::from_millis(10);
 pub const LAST_EVENTS_TIME: Duration = Duration::from_secs(1);
 
 const _: () = {
+    assert!(SEND_BLOCKED_TIME.as_millis() < EGRESS_DELAY.as_millis(), "what is sealed goes first");
     assert!(SEND_BATCH_BYTES >= TRAIN_BYTES + DATAGRAM_BYTES, "a full train fits a batch");
     assert!(TCP_READ_BYTES >= DATAGRAM_BYTES + 2, "a full frame fits a read");
     assert!(TCP_UNVALIDATED <= TCP_CONNECTIONS, "the part is not more than the whole");
@@ -104,6 +113,8 @@ pub const HISTORY_BYTES: usize = 8 << 20;
 pub const HISTORY_PACKETS: usize = 16_384;
 /// Payloads are kept in pieces of this size, so that a quiet room stays small.
 pub const HISTORY_CHUNK_BYTES: usize = 32 << 10;
+/// Most bytes of RTP padding that make a packet as long as its neighbours. Kept free behind each packet in a history.
+pub const PADDING_BYTES: usize = 16;
 /// How long a packet may be asked for again: a player's jitter buffer does not wait longer.
 pub const RETRANSMISSION_TIME: Duration = Duration::from_secs(2);
 /// Packets of a layer held back until its first key frame is found, should that one's first packet come late.
@@ -140,7 +151,7 @@ pub const BURST_PACKETS_PER_TURN: usize = 64;
 pub const BURST_STALE_AFTER: Duration = Duration::from_secs(2);
 
 const _: () = assert!(HISTORY_BYTES * 8 / 10 >= 5_000_000, "ten seconds at 5 Mbit/s must fit");
-const _: () = assert!(PACKET_BYTES < HISTORY_CHUNK_BYTES);
+const _: () = assert!(PACKET_BYTES + PADDING_BYTES < HISTORY_CHUNK_BYTES);
 const _: () = assert!(PACKET_BYTES < RELAY_PARCEL_BYTES, "a parcel has room for a packet");
 
 // ---- what a publisher may send ----------------------------------------------------------------------
@@ -158,6 +169,9 @@ pub const PARAMETER_SET_BYTES: usize = 512;
 pub const RETRANSMISSIONS_PER_SECOND: u32 = 1_000;
 /// A subscriber whose connection is clogged waits so long for a key frame that comes by itself before one is asked for.
 pub const CONGESTION_PATIENCE: Duration = Duration::from_secs(4);
+/// Media that a full way out has held up for so long is given up for what is newer: a player's jitter buffer has played
+/// past it.
+pub const EGRESS_DELAY: Duration = Duration::from_millis(500);
 /// Retransmissions that wait for the next flush, per subscriber.
 pub const RETRANSMISSIONS_PENDING: usize = 256;
 // ---- control plane ----------------------------------------------------------------------------------

@@ -115,6 +115,7 @@ fn worker_config(
         public_ips: config.public_ips.clone(),
         certificate: certificate.clone(),
         seed: u64::from_be_bytes(seed),
+        batching: config.batching,
         max_sessions: limits::SESSIONS,
         events: events.clone(),
     })

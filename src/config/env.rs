@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::auth::secret::Secret;
 use crate::config::media::{MediaConfig, TcpPorts};
@@ -12,6 +13,7 @@ use crate::http::cors::AllowedOrigin;
 use crate::http::ice::IceServer;
 use crate::http::{HttpConfig, ListenAddr};
 use crate::limits;
+use crate::sfu::audience::Batching;
 use crate::telemetry::log::LogConfig;
 
 /// Every variable that is read: name, default, what it sets.
@@ -27,6 +29,16 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("MEDIA_TCP_PORT", "auto", "ICE over TCP: auto (the UDP numbers), a number, or off"),
     ("MEDIA_WORKERS", "one per core", "worker threads"),
     ("MEDIA_PUBLIC_IPS", "", "the only addresses told to clients, comma-separated; empty: the interfaces'"),
+    (
+        "MEDIA_BATCH_WINDOW_MS",
+        "1",
+        "how long a packet may wait for others of its room, in ms, 0 to 20; fractions are allowed",
+    ),
+    (
+        "MEDIA_PADDING_BYTES",
+        "16",
+        "most bytes of padding that let packets of one frame leave together, 0 to 16; 0: none",
+    ),
     ("ETAG_MODE", "lenient", "strict: a PATCH needs If-Match"),
     ("LOG", "info", "log filter: error, warn, info, debug, or rillcast::http=debug,info"),
     ("WAIT_FOR_PUBLISHER", "false", "true: subscribers may come before the publisher"),
@@ -115,6 +127,10 @@ impl<'a> Source<'a> {
             tcp: self.parse("MEDIA_TCP_PORT", TCP_PORT, tcp_ports)?.unwrap_or(default.tcp),
             workers: self.parse("MEDIA_WORKERS", WORKERS, workers)?,
             public_ips: self.parse("MEDIA_PUBLIC_IPS", IPS, |text| list(text, address))?.unwrap_or_default(),
+            batching: Batching {
+                window: self.parse("MEDIA_BATCH_WINDOW_MS", WINDOW, window)?.unwrap_or(default.batching.window),
+                padding: self.parse("MEDIA_PADDING_BYTES", PADDING, padding)?.unwrap_or(default.batching.padding),
+            },
         };
         let fits = |port: u16| port == 0 || u16::try_from(usize::from(port) + media.worker_count() - 1).is_ok();
         if !fits(media.udp_port) {
@@ -172,11 +188,15 @@ const PORT_RANGE: &str = "a port low enough for one per worker below 65536";
 const TCP_PORT: &str = "auto, off, or a port from 0 to 65535";
 const WORKERS: &str = "a number from 1 to 256";
 const IPS: &str = "IP addresses separated by commas, such as 203.0.113.7,2001:db8::7";
+const WINDOW: &str = "milliseconds from 0 to 20, such as 1 or 0.5";
+const PADDING: &str = "a number from 0 to 16";
 const ETAG_MODES: &str = "lenient or strict";
 const LOG_FILTER: &str = "a level (off, error, warn, info, debug, trace) or a filter such as rillcast::http=debug,info";
 const BOOLEAN: &str = "true or false";
 
 const _: () = assert!(limits::WORKERS == 256, "the message says so");
+const _: () = assert!(limits::BATCH_WINDOW.as_millis() == 20, "the message says so");
+const _: () = assert!(limits::PADDING_BYTES == 16, "the message says so");
 
 fn error(name: &str, value: impl Display, expected: &'static str) -> ConfigError {
     ConfigError { name: name.to_owned(), value: value.to_string(), expected }
@@ -190,6 +210,18 @@ fn list<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
 fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     // `parse` takes a sign too.
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+fn window(text: &str) -> Option<Duration> {
+    // `parse` takes infinity, signs and exponents too.
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let milliseconds: f64 = plain.then(|| text.parse().ok()).flatten()?;
+    let window = Duration::try_from_secs_f64(milliseconds / 1_000.0).ok()?;
+    (window <= limits::BATCH_WINDOW).then_some(window)
+}
+
+fn padding(text: &str) -> Option<usize> {
+    number(text).filter(|padding| *padding <= limits::PADDING_BYTES)
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -264,6 +296,8 @@ mod tests {
             ("MEDIA_TCP_PORT", "9100"),
             ("MEDIA_WORKERS", "3"),
             ("MEDIA_PUBLIC_IPS", "203.0.113.7, 2001:db8::7"),
+            ("MEDIA_BATCH_WINDOW_MS", "0.25"),
+            ("MEDIA_PADDING_BYTES", "4"),
             ("ETAG_MODE", "STRICT"),
             ("LOG", "debug"),
             ("WAIT_FOR_PUBLISHER", "1"),
@@ -279,6 +313,11 @@ mod tests {
             (9000, TcpPorts::From(9100), Some(3))
         );
         assert_eq!(config.media.public_ips.len(), 2);
+        assert_eq!(config.media.batching, Batching { window: Duration::from_micros(250), padding: 4 });
+        for (text, window) in [("0", Duration::ZERO), ("20", limits::BATCH_WINDOW), (".5", Duration::from_micros(500))]
+        {
+            assert_eq!(read(&[("MEDIA_BATCH_WINDOW_MS", text)]).unwrap().media.batching.window, window);
+        }
         let session = config.session;
         assert!(session.strict_etag && session.wait_for_publisher && session.takeover);
         assert_eq!(read(&[("MEDIA_TCP_PORT", "off")]).unwrap().media.tcp, TcpPorts::Off);
@@ -305,6 +344,8 @@ mod tests {
             ("MEDIA_TCP_PORT", &["on", "-1", "65536"], TCP_PORT),
             ("MEDIA_WORKERS", &["0", "257", "two", "-1"], WORKERS),
             ("MEDIA_PUBLIC_IPS", &["example.org", "1.2.3", "0.0.0.0", "::", "224.0.0.1", "1.2.3.4;1.2.3.5"], IPS),
+            ("MEDIA_BATCH_WINDOW_MS", &["-1", "20.1", "inf", "1e1", "1ms", "."], WINDOW),
+            ("MEDIA_PADDING_BYTES", &["-1", "17", "1.5", "on"], PADDING),
             ("ETAG_MODE", &["weak", "1"], ETAG_MODES),
             ("LOG", &["verbose", "rillcast=loud"], LOG_FILTER),
             ("WAIT_FOR_PUBLISHER", &["2", "maybe"], BOOLEAN),

@@ -1,11 +1,18 @@
 //! The workers and their ports.
 
 use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::limits;
+use crate::sfu::audience::Batching;
 
 /// The first worker's UDP port where nothing else is said.
 pub const DEFAULT_UDP_PORT: u16 = 7000;
 
-/// Where media comes in.
+/// The longest that a packet waits for others where nothing else is said.
+pub const DEFAULT_BATCH_WINDOW: Duration = Duration::from_millis(1);
+
+/// Where media comes in, and how it leaves.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MediaConfig {
     /// UDP port of the first worker; worker *i* has this plus *i*. 0: any free ones.
@@ -16,6 +23,8 @@ pub struct MediaConfig {
     pub workers: Option<usize>,
     /// The only addresses in candidates, where there are any; else the interfaces' own.
     pub public_ips: Vec<IpAddr>,
+    /// How packets are gathered into trains.
+    pub batching: Batching,
 }
 
 /// The workers' TCP ports.
@@ -31,7 +40,13 @@ pub enum TcpPorts {
 
 impl Default for MediaConfig {
     fn default() -> Self {
-        Self { udp_port: DEFAULT_UDP_PORT, tcp: TcpPorts::Auto, workers: None, public_ips: Vec::new() }
+        Self {
+            udp_port: DEFAULT_UDP_PORT,
+            tcp: TcpPorts::Auto,
+            workers: None,
+            public_ips: Vec::new(),
+            batching: Batching { window: DEFAULT_BATCH_WINDOW, padding: limits::PADDING_BYTES },
+        }
     }
 }
 
@@ -40,6 +55,6 @@ impl MediaConfig {
     #[must_use]
     pub fn worker_count(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.workers.unwrap_or_else(cores).clamp(1, crate::limits::WORKERS)
+        self.workers.unwrap_or_else(cores).clamp(1, limits::WORKERS)
     }
 }

@@ -40,7 +40,7 @@ pub struct SendCounts {
     pub bytes: u64,
     /// Messages they went in: kernel traversals.
     pub trains: u64,
-    /// Datagrams dropped because the socket was full.
+    /// Datagrams dropped because the socket was full for too long.
     pub full: u64,
     /// Datagrams dropped because the kernel would not send them: no route, a firewall, too large.
     pub failed: u64,
@@ -55,6 +55,8 @@ pub struct SendBatch {
     trains: Vec<Train>,
     /// The last train may grow.
     open: bool,
+    /// The socket took no more: nothing is offered to it before [`SendBatch::retry`].
+    is_blocked: bool,
     singles: Vec<Train>,
     offload: Offload,
     counts: SendCounts,
@@ -69,6 +71,7 @@ impl SendBatch {
             used: 0,
             trains: Vec::with_capacity(limits::SEND_BATCH_TRAINS),
             open: false,
+            is_blocked: false,
             singles: Vec::with_capacity(limits::TRAIN_SEGMENTS),
             offload: Offload::new(offload),
             counts: SendCounts::default(),
@@ -117,11 +120,19 @@ impl SendBatch {
         }
     }
 
-    /// Sends everything. What the socket does not take at once is dropped and counted: media that is late is of no use,
-    /// and the other peers must not wait.
+    /// The socket took no more, and nothing has been offered to it since.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.is_blocked
+    }
+
+    /// Sends everything. What the socket does not take at once stays, for [`SendBatch::retry`].
     pub fn flush(&mut self, wire: &mut impl Transmit) {
+        if self.is_blocked {
+            return;
+        }
         let mut next = 0;
-        while next < self.trains.len() {
+        while next < self.trains.len() && !self.is_blocked {
             match wire.transmit(&self.bytes, &self.trains[next..]) {
                 Ok(sent @ 1..) => {
                     let end = (next + sent).min(self.trains.len());
@@ -139,12 +150,25 @@ impl SendBatch {
                     }
                     next += 1;
                 }
-                _ => {
-                    self.counts.full += self.trains[next..].iter().map(|train| u64::from(train.datagrams)).sum::<u64>();
-                    break;
-                }
+                _ => self.is_blocked = true,
             }
         }
+        self.trains.drain(..next);
+        self.open = false;
+        if self.trains.is_empty() {
+            self.used = 0;
+        }
+    }
+
+    /// Offers what the socket did not take once more.
+    pub fn retry(&mut self, wire: &mut impl Transmit) {
+        self.is_blocked = false;
+        self.flush(wire);
+    }
+
+    /// Gives up what the socket did not take: it has waited so long that it is of no use.
+    pub fn give_up(&mut self) {
+        self.counts.full += self.trains.iter().map(|train| u64::from(train.datagrams)).sum::<u64>();
         self.trains.clear();
         self.open = false;
         self.used = 0;

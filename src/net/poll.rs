@@ -7,9 +7,15 @@ use std::time::Duration;
 use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Token};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 /// Events taken from the kernel at once; what does not fit comes the next time.
 const EVENTS: usize = 256;
+/// The timer's number.
+const TIMER: Token = Token(usize::MAX);
+/// Shorter sleeps are timed by a timer of their own: the kernel's poll counts whole milliseconds.
+const FINE: Duration = Duration::from_millis(20);
 
 /// Readiness of many sockets, each known by a number that its owner chose.
 ///
@@ -18,6 +24,7 @@ const EVENTS: usize = 256;
 pub struct Poller {
     poll: mio::Poll,
     events: Events,
+    timer: TimerFd,
 }
 
 /// One socket's news.
@@ -49,7 +56,10 @@ impl Poller {
     /// # Errors
     /// Where the kernel gives no descriptor.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { poll: mio::Poll::new()?, events: Events::with_capacity(EVENTS) })
+        let poll = mio::Poll::new()?;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        poll.registry().register(&mut SourceFd(&timer.as_fd().as_raw_fd()), TIMER, Interest::READABLE)?;
+        Ok(Self { poll, events: Events::with_capacity(EVENTS), timer })
     }
 
     /// What wakes this poller, to be told as `token`. At most one per poller.
@@ -78,17 +88,21 @@ impl Poller {
         self.poll.registry().register(socket, Token(token), interest)
     }
 
-    /// Sleeps until there is news or `timeout` has passed (`None`: for ever), and returns the news. The kernel counts
-    /// milliseconds: a timeout is rounded up to the next one.
+    /// Sleeps until there is news or `timeout` has passed (`None`: for ever), and returns the news. A timeout of more
+    /// than [`FINE`] is rounded up to the next millisecond.
     ///
     /// # Errors
     /// What the kernel says. A signal is no error, but no news.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = Ready> + '_> {
+        if let Some(fine) = timeout.filter(|timeout| !timeout.is_zero() && *timeout < FINE) {
+            // It is not read: setting it anew makes it fire anew.
+            self.timer.set(Expiration::OneShot(TimeSpec::from_duration(fine)), TimerSetTimeFlags::empty())?;
+        }
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             result => result?,
         }
-        Ok(self.events.iter().map(|event| Ready {
+        Ok(self.events.iter().filter(|event| event.token() != TIMER).map(|event| Ready {
             token: event.token().0,
             readable: event.is_readable() || event.is_read_closed() || event.is_error(),
             writable: event.is_writable() || event.is_error(),
@@ -109,6 +123,16 @@ mod tests {
         let news: Vec<Ready> = poller.wait(Some(Duration::from_secs(10))).unwrap().collect();
         assert_eq!(news.iter().map(|ready| ready.token).collect::<Vec<_>>(), [7]);
         assert_eq!(poller.wait(Some(Duration::ZERO)).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_short_sleep_ends_by_itself_and_says_nothing() {
+        let mut poller = Poller::new().unwrap();
+        for micros in [1, 300, 1_700] {
+            let before = std::time::Instant::now();
+            assert_eq!(poller.wait(Some(Duration::from_micros(micros))).unwrap().count(), 0);
+            assert!(before.elapsed() >= Duration::from_micros(micros));
+        }
     }
 
     #[test]

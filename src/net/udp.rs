@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
 
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -87,6 +88,8 @@ pub struct UdpPort {
     batch: SendBatch,
     /// The kernel said that there is something, and has not said since that there is no more.
     readable: bool,
+    /// The socket takes nothing, and was found so first at this time.
+    blocked_since: Option<Instant>,
 }
 
 impl UdpPort {
@@ -94,7 +97,7 @@ impl UdpPort {
     #[must_use]
     pub fn new(socket: UdpSocket) -> Self {
         let batch = SendBatch::new(socket.offload);
-        Self { socket, batch, readable: true }
+        Self { socket, batch, readable: true, blocked_since: None }
     }
 
     /// The socket.
@@ -120,12 +123,19 @@ impl UdpPort {
         self.readable = batch.receive(self.socket.as_fd()).unwrap_or(false);
     }
 
-    /// Space for one datagram on this route; [`UdpPort::commit`] makes it one. A full batch is flushed first.
-    pub fn begin(&mut self) -> &mut [u8] {
+    /// Space for one datagram on this route; [`UdpPort::commit`] makes it one. A full batch is flushed first; `None`
+    /// where the socket takes nothing for the moment.
+    pub fn begin(&mut self) -> Option<&mut [u8]> {
         if self.batch.is_full() {
             self.flush();
         }
-        self.batch.begin()
+        (!self.batch.is_full()).then(|| self.batch.begin())
+    }
+
+    /// True where the socket takes nothing for the moment: it gets another try with [`UdpPort::retry`].
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.batch.is_blocked()
     }
 
     /// The first `len` bytes of what [`UdpPort::begin`] gave are a datagram on this route.
@@ -136,6 +146,22 @@ impl UdpPort {
     /// Sends what is in the batch.
     pub fn flush(&mut self) {
         self.batch.flush(&mut self.socket);
+    }
+
+    /// Offers what the socket did not take once more. What it has not taken for [`limits::SEND_BLOCKED_TIME`] is
+    /// dropped.
+    pub fn retry(&mut self, now: Instant) {
+        if !self.batch.is_blocked() {
+            return;
+        }
+        self.batch.retry(&mut self.socket);
+        let since = *self.blocked_since.get_or_insert(now);
+        if !self.batch.is_blocked() {
+            self.blocked_since = None;
+        } else if now.saturating_duration_since(since) >= limits::SEND_BLOCKED_TIME {
+            self.batch.give_up();
+            self.blocked_since = None;
+        }
     }
 
     /// What became of the datagrams so far.
@@ -186,7 +212,7 @@ mod tests {
                 assert_eq!((route.local, route.remote), (ours.ip(), client.local_addr().unwrap()));
                 assert_eq!(data, b"check");
 
-                port.begin()[..5].copy_from_slice(b"reply");
+                port.begin().unwrap()[..5].copy_from_slice(b"reply");
                 port.commit(&route, 5);
                 port.flush();
                 let mut answer = [0; 16];
@@ -204,7 +230,7 @@ mod tests {
             let route = Route { local: addresses[0].parse().unwrap(), remote: client.local_addr().unwrap() };
             let sizes = [1_200, 1_200, 1_200, 77, 900, 900];
             for (index, size) in (0..).zip(sizes) {
-                port.begin()[..size].fill(index);
+                port.begin().unwrap()[..size].fill(index);
                 port.commit(&route, size);
             }
             port.flush();

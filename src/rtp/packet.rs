@@ -104,6 +104,8 @@ impl<'a> Packet<'a> {
 pub struct Header {
     /// The marker bit.
     pub marker: bool,
+    /// The padding bit: the payload ends with padding, whose last byte says how long it is.
+    pub padding: bool,
     /// The payload type.
     pub payload_type: PayloadType,
     /// The sequence number.
@@ -118,7 +120,7 @@ impl Header {
     /// Writes the header with one-byte extension elements (id 1 to 14, value of 1 to 16 bytes; others are left out)
     /// and returns its length.
     pub fn write<'e>(&self, elements: impl Iterator<Item = (u8, &'e [u8])>, out: &mut [u8; MAX_HEADER]) -> usize {
-        out[0] = 0x80;
+        out[0] = 0x80 | u8::from(self.padding) << 5;
         out[1] = u8::from(self.marker) << 7 | self.payload_type.0;
         out[2..4].copy_from_slice(&self.sequence.to_be_bytes());
         out[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
@@ -153,8 +155,14 @@ impl Header {
 mod tests {
     use super::*;
 
-    const HEADER: Header =
-        Header { marker: true, payload_type: PayloadType(96), sequence: 0xfffe, timestamp: 0x0102_0304, ssrc: Ssrc(7) };
+    const HEADER: Header = Header {
+        marker: true,
+        padding: false,
+        payload_type: PayloadType(96),
+        sequence: 0xfffe,
+        timestamp: 0x0102_0304,
+        ssrc: Ssrc(7),
+    };
 
     fn packet(elements: &[(u8, &[u8])], payload: &[u8]) -> Vec<u8> {
         let mut header = [0; MAX_HEADER];
@@ -182,8 +190,9 @@ mod tests {
 
     #[test]
     fn padding_and_sources_are_taken_off() {
-        let mut bytes = packet(&[], b"abc\0\0\x03");
-        bytes[0] |= 0x20;
+        let mut header = [0; MAX_HEADER];
+        let length = Header { padding: true, ..HEADER }.write(std::iter::empty(), &mut header);
+        let bytes = [&header[..length], b"abc\0\0\x03"].concat();
         assert_eq!(Packet::parse(&bytes).unwrap().payload(), b"abc");
         let mut only = packet(&[], &[0, 0, 3]);
         only[0] |= 0x20;

@@ -24,13 +24,31 @@ pub struct Audience {
     subscribers: Vec<Subscriber>,
     /// Where each subscriber stands in the list.
     places: HashMap<PeerKey, usize>,
+    batching: Batching,
+    /// Something is due that does not wait for media.
     pub(super) dirty: bool,
+    /// When the media that has come must leave.
+    media_due: Option<Instant>,
+    /// The subscriber that a flush begins with: the first one that the last flush had no way out for.
+    first: usize,
+    /// Subscribers wait for a key frame.
+    waiting: bool,
     /// False for a replica that has not caught up with its room since it began, or began anew: a newcomer's burst would
     /// be fed by what comes in, and not by its own pace.
     pub(super) ready: bool,
     wants_keyframe: bool,
     next_burst: Option<Instant>,
     next_report: Option<Instant>,
+}
+
+/// How packets are gathered into trains.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Batching {
+    /// The longest that a packet waits for others. It does not where its frame is complete, or somebody waits for the
+    /// key frame that it begins.
+    pub window: Duration,
+    /// Most bytes of padding that make packets one length, up to [`limits::PADDING_BYTES`].
+    pub padding: usize,
 }
 
 /// What an audience knows of its publisher.
@@ -46,7 +64,7 @@ const REPORT_TICK: Duration = Duration::from_millis(100);
 impl Audience {
     /// Nobody, and nothing to be heard. `seed` feeds the random numbers it needs.
     #[must_use]
-    pub fn new(clock: RoomClock, seed: u64) -> Self {
+    pub fn new(clock: RoomClock, seed: u64, batching: Batching) -> Self {
         Self {
             clock,
             streams: Streams::default(),
@@ -54,7 +72,11 @@ impl Audience {
             random: Random(seed),
             subscribers: Vec::new(),
             places: HashMap::new(),
+            batching,
             dirty: false,
+            media_due: None,
+            first: 0,
+            waiting: false,
             ready: true,
             wants_keyframe: false,
             next_burst: None,
@@ -74,7 +96,7 @@ impl Audience {
         let Some(place) = self.places.get(&peer) else { return };
         self.subscribers[*place].start(&self.streams);
         self.next_report.get_or_insert(now + REPORT_TICK);
-        self.dirty = true;
+        self.next_burst = Some(now);
         self.ask_where_stale(now);
     }
 
@@ -145,34 +167,70 @@ impl Audience {
         std::mem::take(&mut self.wants_keyframe)
     }
 
-    /// True when [`Audience::flush`] has something to do at once.
-    #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        self.dirty
+    /// Media came: when does it leave?
+    pub(super) fn schedule(&mut self, now: Instant, keyframe: bool) {
+        let hurry = (keyframe && self.waiting) || self.streams.video.is_complete();
+        let due = if hurry { now } else { now + self.batching.window };
+        self.media_due = Some(self.media_due.map_or(due, |before| before.min(due)));
     }
 
-    /// When [`Audience::flush`] has something to do even if nothing arrives.
+    /// True when the last flush could not send all that is due.
+    #[must_use]
+    pub fn is_unfinished(&self, now: Instant) -> bool {
+        self.ready && (self.dirty || self.media_due.is_some_and(|due| due <= now))
+    }
+
+    /// When there is something to do even if nothing arrives.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        [self.next_burst, self.next_report].into_iter().flatten().min()
+        let due = [self.media_due, self.next_burst, self.next_report].into_iter().flatten().min();
+        due.filter(|_| self.ready)
     }
 
-    /// Sends everything that is due: media, retransmissions, bursts, reports.
+    /// Sends everything that is due: media, retransmissions, bursts, reports. What the ways out do not take for the
+    /// moment stays due.
     pub(super) fn flush(&mut self, now: Instant, sink: &mut impl Sink) {
-        self.dirty = false;
-        let mut waiting = false;
-        let mut bursting = false;
-        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_started()) {
-            subscriber.flush(now, &self.streams, sink);
-            waiting |= subscriber.tracks().iter().any(|track| track.wants_keyframe(now));
+        if !self.ready {
+            return;
+        }
+        if std::mem::take(&mut self.dirty) {
+            for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_pending()) {
+                subscriber.flush_retransmissions(&self.streams, sink);
+            }
+        }
+        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
+        if is_due(self.media_due) {
+            self.streams.iter_mut().for_each(|stream| stream.make_ready(self.batching.padding));
+            let all = self.flush_media(now, sink, |_| true);
+            self.streams.iter_mut().for_each(|stream| stream.flushed(now));
+            self.media_due = (!all).then_some(now);
+        } else if is_due(self.next_burst) {
+            self.flush_media(now, sink, Subscriber::is_catching_up);
+        }
+        self.report(now, sink);
+        self.wants_keyframe |= self.waiting && self.publishing.is_some() && self.streams.video.is_attached();
+    }
+
+    /// Sends to those who are meant, beginning with the one that was left out the last time. False where the ways out
+    /// do not take all of it for the moment.
+    fn flush_media(&mut self, now: Instant, sink: &mut impl Sink, is_meant: impl Fn(&Subscriber) -> bool) -> bool {
+        let count = self.subscribers.len();
+        let (mut left_out, mut bursting) = (None, false);
+        self.waiting = false;
+        for place in (0..count).map(|step| (self.first + step) % count) {
+            let subscriber = &mut self.subscribers[place];
+            if !subscriber.is_started() {
+                continue;
+            }
+            if is_meant(subscriber) && !subscriber.flush(now, &self.streams, sink) {
+                left_out = left_out.or(Some(place));
+            }
+            self.waiting |= subscriber.tracks().iter().any(|track| track.wants_keyframe(now));
             bursting |= subscriber.tracks().iter().any(EgressTrack::is_bursting);
         }
-        for stream in self.streams.iter_mut() {
-            stream.flushed(now);
-        }
+        self.first = left_out.unwrap_or(0);
         self.next_burst = bursting.then(|| now + limits::BURST_INTERVAL);
-        self.report(now, sink);
-        self.wants_keyframe |= waiting && self.publishing.is_some() && self.streams.video.is_attached();
+        left_out.is_none()
     }
 
     fn report(&mut self, now: Instant, sink: &mut impl Sink) {

@@ -66,6 +66,8 @@ drop_reasons! {
     Congested => "congested",
     /// An address not yet acknowledged has had three times the bytes that it sent.
     UnacknowledgedAddress => "unacknowledged_address",
+    /// The way out was full for so long that a subscriber goes on at something newer.
+    FellBehind => "fell_behind",
     /// The socket took no more.
     SocketFull => "socket_full",
     /// The kernel would not send it (no route, a firewall, too large), or its TCP connection is gone.

@@ -15,6 +15,7 @@ use crate::rtp::extension::Extension;
 use crate::rtp::packet::{Header, MAX_HEADER};
 use crate::rtp::sequence::{low16, low32};
 use crate::sfu::burst::{Burst, Squeeze};
+use crate::sfu::drop::DropReason;
 use crate::sfu::history::Entry;
 use crate::sfu::report::{FIRST_REPORT_AFTER, REPORT_INTERVAL, RoomClock, SenderReport};
 use crate::sfu::sink::{Sent, Sink};
@@ -60,6 +61,8 @@ pub struct EgressTrack {
     next_report: Option<Instant>,
     /// After congestion no key frame is asked for before this time.
     patient_until: Option<Instant>,
+    /// The way out has been full since then.
+    held_since: Option<Instant>,
 }
 
 impl EgressTrack {
@@ -80,6 +83,7 @@ impl EgressTrack {
             octets: 0,
             next_report: None,
             patient_until: None,
+            held_since: None,
         }
     }
 
@@ -101,6 +105,18 @@ impl EgressTrack {
     #[must_use]
     pub fn is_bursting(&self) -> bool {
         matches!(self.state, State::Burst(_))
+    }
+
+    /// Does not go with the others: it waits for a key frame, or is on the way from a past one to the live edge.
+    #[must_use]
+    pub fn is_catching_up(&self) -> bool {
+        matches!(self.state, State::Burst(_) | State::Waiting(_))
+    }
+
+    /// Has more to send than its way out takes.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held_since.is_some()
     }
 
     /// Media may flow from now on (the handshake is done, or the publisher changed its codec).
@@ -130,12 +146,21 @@ impl EgressTrack {
         }
         if self.is_bursting() {
             self.skip_to_newer_keyframe(now, stream);
+        } else {
+            self.catch_up(now, stream, sink);
         }
         let (allowed, most) = match self.state {
             State::Burst(burst) => (burst.allowed(now, stream.codec().clock_rate()), limits::BURST_PACKETS_PER_TURN),
             _ => (i64::MAX, usize::MAX),
         };
         self.advance(now, stream, to, sink, allowed, most);
+    }
+
+    /// The way out takes nothing for the moment: what is due waits in the history.
+    pub fn hold(&mut self, now: Instant) {
+        if matches!(self.state, State::Live) {
+            self.held_since.get_or_insert(now);
+        }
     }
 
     /// Sends the packet of a sequence number once more, byte for byte. False where it is not known any more.
@@ -212,11 +237,32 @@ impl EgressTrack {
         }
     }
 
+    /// The way out was full for so long that what waits is of no use any more: the old is given up for the new.
+    fn catch_up(&mut self, now: Instant, stream: &Stream, sink: &mut impl Sink) {
+        if self.held_since.is_none_or(|since| now.saturating_duration_since(since) < limits::EGRESS_DELAY) {
+            return;
+        }
+        let (before, end) = (self.cursor, stream.history().end());
+        match self.track.kind {
+            MediaKind::Audio => self.begin(end, stream, Squeeze::NONE),
+            MediaKind::Video => {
+                self.skip_to_newer_keyframe(now, stream);
+                if self.cursor == before {
+                    self.cursor = end;
+                    self.state = State::Waiting(end);
+                    self.patient_until = Some(now + limits::CONGESTION_PATIENCE);
+                }
+            }
+        }
+        self.held_since = None;
+        sink.skip(DropReason::FellBehind, self.cursor.saturating_sub(before));
+    }
+
     fn advance(&mut self, now: Instant, stream: &Stream, to: PeerKey, sink: &mut impl Sink, allowed: i64, most: usize) {
         if matches!(self.state, State::Waiting(_)) {
             return;
         }
-        let end = stream.history().end();
+        let end = stream.ready();
         // Nothing before is there to be sent, however far the numbers have jumped.
         self.cursor = self.cursor.max(stream.history().oldest().min(end));
         let mut count = 0;
@@ -227,6 +273,9 @@ impl EgressTrack {
                 }
                 count += 1;
                 let sent = self.send_next(now, entry, payload, to, sink);
+                if sent == Sent::Later {
+                    return self.hold(now);
+                }
                 if sent == Sent::Congested && self.track.kind == MediaKind::Video {
                     // The packet has taken no number: what follows later follows without a gap.
                     self.state = State::Waiting(self.cursor + 1);
@@ -237,6 +286,7 @@ impl EgressTrack {
             self.cursor += 1;
         }
         self.state = State::Live;
+        self.held_since = None;
     }
 
     fn send_next(&mut self, now: Instant, entry: &Entry, payload: &[u8], to: PeerKey, sink: &mut impl Sink) -> Sent {
@@ -244,7 +294,7 @@ impl EgressTrack {
         let sent = self.write(&run, self.next_index(), entry, payload, to, sink);
         if sent == Sent::Yes {
             self.newest = self.newest.max(run.squeeze.apply(entry.timestamp));
-            self.count(now, payload);
+            self.count(now, entry.length());
         }
         sent
     }
@@ -264,14 +314,14 @@ impl EgressTrack {
         if let Some((entry, payload)) = stream.history().get(number)
             && self.write(&run, index, entry, payload, to, sink) == Sent::Yes
         {
-            self.count(entry.arrival, payload);
+            self.count(entry.arrival, entry.length());
         }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a payload is part of a datagram")]
-    fn count(&mut self, now: Instant, payload: &[u8]) {
+    fn count(&mut self, now: Instant, octets: usize) {
         self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(payload.len() as u32);
+        self.octets = self.octets.wrapping_add(octets as u32);
         if self.next_report.is_none() {
             self.next_report = Some(now + FIRST_REPORT_AFTER);
         }
@@ -284,6 +334,7 @@ impl EgressTrack {
     fn write(&self, run: &Run, index: u64, entry: &Entry, payload: &[u8], to: PeerKey, sink: &mut impl Sink) -> Sent {
         let header = Header {
             marker: entry.marker,
+            padding: entry.padding > 0,
             payload_type: run.payload_type,
             sequence: low16(index),
             timestamp: self.timestamp(run, entry.timestamp),

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::limits;
+use crate::limits::PADDING_BYTES as PADDING;
 
 /// One packet, ready to be forwarded but for what differs from subscriber to subscriber.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub struct Entry {
     pub keyframe_start: bool,
     /// Value of the audio level extension (RFC 6464), if it had one.
     pub audio_level: Option<u8>,
+    /// Bytes of RTP padding (RFC 3550 §5.1) behind the payload. Decided once, before anybody gets the packet.
+    pub padding: u8,
     chunk: u64,
     offset: u32,
     length: u32,
@@ -30,6 +33,12 @@ impl Entry {
     pub fn facts(&self) -> Facts {
         let Self { timestamp, arrival, marker, keyframe_start, audio_level, .. } = *self;
         Facts { timestamp, arrival, marker, keyframe_start, audio_level }
+    }
+
+    /// Bytes of the payload, without padding.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.length as usize
     }
 }
 
@@ -107,14 +116,32 @@ impl History {
         self.bytes
     }
 
-    /// The packet of a number.
+    /// The packet of a number: its payload, and the padding behind it.
     #[must_use]
     pub fn get(&self, number: u64) -> Option<(&Entry, &[u8])> {
         let slot = number.checked_sub(self.oldest).and_then(|index| usize::try_from(index).ok())?;
         let entry = self.slots.get(slot)?.as_ref()?;
         let chunk = usize::try_from(entry.chunk - self.oldest_chunk).ok().and_then(|index| self.chunks.get(index))?;
         let start = entry.offset as usize;
-        Some((entry, &chunk.bytes[start..start + entry.length as usize]))
+        Some((entry, &chunk.bytes[start..start + entry.length() + usize::from(entry.padding)]))
+    }
+
+    /// Pads a packet that nobody has got yet up to so many bytes, as far as [`limits::PADDING_BYTES`] reach.
+    pub fn pad(&mut self, number: u64, bytes: usize) {
+        let Some(slot) = number.checked_sub(self.oldest).and_then(|index| usize::try_from(index).ok()) else { return };
+        let Some(Some(entry)) = self.slots.get_mut(slot) else { return };
+        let missing = bytes.saturating_sub(entry.length());
+        let Some(padding) = u8::try_from(missing).ok().filter(|padding| usize::from(*padding) <= PADDING) else {
+            return;
+        };
+        let chunk = usize::try_from(entry.chunk - self.oldest_chunk).expect("chunks outlive their entries");
+        let start = entry.offset as usize + entry.length();
+        let room = &mut self.chunks[chunk].bytes[start..start + PADDING];
+        room.fill(0);
+        if let Some(last) = usize::from(padding).checked_sub(1) {
+            room[last] = padding;
+        }
+        entry.padding = padding;
     }
 
     /// Where the newest key frame begins whose packets are all there up to its last one; older ones count as well,
@@ -199,7 +226,7 @@ impl History {
         let full = self
             .chunks
             .back()
-            .is_none_or(|chunk| chunk.bytes.len() + limits::PACKET_BYTES > limits::HISTORY_CHUNK_BYTES);
+            .is_none_or(|chunk| chunk.bytes.len() + limits::PACKET_BYTES + PADDING > limits::HISTORY_CHUNK_BYTES);
         if full {
             let bytes = self.spare.take().unwrap_or_else(|| Vec::with_capacity(limits::HISTORY_CHUNK_BYTES));
             self.chunks.push_back(Chunk { bytes, entries: 0 });
@@ -210,6 +237,8 @@ impl History {
         write(&mut chunk.bytes);
         chunk.entries += 1;
         let length = chunk.bytes.len() - offset;
+        // Room for padding, which is decided when it is known what goes out together.
+        chunk.bytes.resize(offset + length + PADDING, 0);
         self.bytes += length;
         Entry {
             timestamp: facts.timestamp,
@@ -217,6 +246,7 @@ impl History {
             marker: facts.marker,
             keyframe_start: facts.keyframe_start,
             audio_level: facts.audio_level,
+            padding: 0,
             chunk: number,
             offset: u32::try_from(offset).expect("a chunk is smaller than 4 GiB"),
             length: u32::try_from(length).expect("a packet is smaller than a chunk"),
@@ -295,6 +325,24 @@ mod tests {
     }
 
     #[test]
+    fn padding_says_its_own_length() {
+        let mut bench = Bench::new();
+        for number in 1..=3 {
+            bench.put(number, 0, false, false);
+        }
+        for (number, bytes, padded) in
+            [(1, 9, &[1][..]), (2, 12, &[0, 0, 0, 4]), (3, 8, &[]), (3, 7, &[]), (3, 99, &[])]
+        {
+            bench.history.pad(number, bytes);
+            let (entry, payload) = bench.history.get(number).unwrap();
+            assert_eq!(payload, [&number.to_be_bytes()[..], padded].concat());
+            assert_eq!((entry.length(), usize::from(entry.padding)), (8, padded.len()));
+        }
+        bench.history.pad(7, 9);
+        assert!(bench.history.get(7).is_none());
+    }
+
+    #[test]
     fn a_key_frame_with_a_hole_does_not_count() {
         let mut bench = Bench::new();
         bench.put(1, 0, false, true);
@@ -340,7 +388,7 @@ mod tests {
         }
         assert!(bench.history.bytes() <= limits::HISTORY_BYTES);
         assert!(bench.history.slots.len() <= limits::HISTORY_PACKETS);
-        let filled = limits::HISTORY_CHUNK_BYTES - limits::PACKET_BYTES;
+        let filled = (limits::HISTORY_CHUNK_BYTES - limits::PACKET_BYTES) / (1_200 + PADDING) * 1_200;
         assert!(bench.history.chunks.len() <= limits::HISTORY_BYTES / filled + 2);
         assert_eq!(bench.history.whole_keyframe(), None, "the group was longer than the bound");
     }

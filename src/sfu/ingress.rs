@@ -161,8 +161,14 @@ mod tests {
 
     fn packet(ssrc: u32, pt: u8, elements: &[(u8, &[u8])]) -> Vec<u8> {
         let mut header = [0; MAX_HEADER];
-        let fields =
-            Header { marker: false, payload_type: PayloadType(pt), sequence: 1, timestamp: 0, ssrc: Ssrc(ssrc) };
+        let fields = Header {
+            marker: false,
+            padding: false,
+            payload_type: PayloadType(pt),
+            sequence: 1,
+            timestamp: 0,
+            ssrc: Ssrc(ssrc),
+        };
         let length = fields.write(elements.iter().copied(), &mut header);
         [&header[..length], b"payload"].concat()
     }

@@ -14,6 +14,7 @@ pub mod history;
 pub mod ingress;
 pub mod intake;
 pub mod keyframe;
+pub mod level;
 pub mod meter;
 pub mod parameter_sets;
 pub mod pictures;

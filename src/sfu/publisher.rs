@@ -65,7 +65,7 @@ impl Publisher {
         bytes: &[u8],
         intakes: &mut Intakes,
         streams: &mut Streams,
-    ) -> Result<(), DropReason> {
+    ) -> Result<Placed, DropReason> {
         let packet = Packet::parse(bytes).ok_or(DropReason::RtpMalformed)?;
         let (source, verdict) = self.sources.resolve(&packet, &self.tracks)?;
         let track = &self.tracks[source.track];
@@ -81,12 +81,12 @@ impl Publisher {
             }
         }
         self.feedback.handle_rtp(now, &packet, track, source.rtx);
-        let Some(media) = self.unwrap(now, &packet, source)? else { return Ok(()) };
+        let Some(media) = self.unwrap(now, &packet, source)? else { return Ok(Placed::Skipped) };
         let placed = intakes.get_mut(kind).handle(now, source.layer, &media, streams.get_mut(kind))?;
         if placed == Placed::Keyframe && kind == MediaKind::Video {
             self.keyframes.handle_keyframe(now);
         }
-        Ok(())
+        Ok(placed)
     }
 
     /// One compound RTCP packet.

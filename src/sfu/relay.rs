@@ -134,6 +134,8 @@ impl Parcel {
     /// Takes a packet in, if there is one of that number. False where there is no room for it.
     fn take(&mut self, kind: MediaKind, number: u64, stream: &Stream) -> bool {
         let Some((entry, payload)) = stream.history().get(number) else { return true };
+        // Padding is decided where it is known what leaves together.
+        let payload = &payload[..entry.length()];
         let full = self.packets.len() == limits::RELAY_PARCEL_PACKETS
             || self.bytes.len() + payload.len() > limits::RELAY_PARCEL_BYTES;
         if full {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::id::PeerKey;
 use crate::rtp::codec::MediaKind;
-use crate::sfu::audience::Audience;
+use crate::sfu::audience::{Audience, Batching};
 use crate::sfu::relay::Parcel;
 use crate::sfu::report::RoomClock;
 use crate::sfu::sink::Sink;
@@ -19,8 +19,8 @@ pub struct Replica {
 impl Replica {
     /// A replica that has nothing yet; see [`crate::sfu::room::Room::new`].
     #[must_use]
-    pub fn new(now: Instant, ntp: u64, seed: u64) -> Self {
-        let mut audience = Audience::new(RoomClock::new(now, ntp), seed);
+    pub fn new(now: Instant, ntp: u64, seed: u64, batching: Batching) -> Self {
+        let mut audience = Audience::new(RoomClock::new(now, ntp), seed, batching);
         audience.ready = false;
         Self { audience }
     }
@@ -44,14 +44,16 @@ impl Replica {
         }
         lacking.sort_unstable();
         lacking.dedup();
+        let mut keyframe = false;
         for (kind, number, facts, payload) in parcel.packets() {
+            keyframe |= facts.keyframe_start;
             audience.streams.get_mut(kind).insert(number, facts, |out| out.extend_from_slice(payload));
         }
         audience.set_publishing(now, parcel.publishing);
         if parcel.complete && !std::mem::replace(&mut audience.ready, true) && audience.started() > 0 {
             audience.ask_where_stale(now);
         }
-        audience.dirty = true;
+        audience.schedule(now, keyframe);
         lacking
     }
 
@@ -60,24 +62,15 @@ impl Replica {
         self.audience.take_keyframe_wish().then(|| self.audience.streams.video.end())
     }
 
-    /// True when [`Replica::flush`] has something to do at once.
+    /// True when [`Replica::flush`] has something to do now.
     #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        self.audience.is_dirty()
-    }
-
-    /// When [`Replica::flush`] has something to do even if nothing arrives.
-    #[must_use]
-    pub fn next_timeout(&self) -> Option<Instant> {
-        self.audience.next_timeout().filter(|_| self.audience.ready)
+    pub fn is_due(&self, now: Instant) -> bool {
+        let due = self.audience.next_timeout().is_some_and(|due| due <= now);
+        due || self.audience.is_unfinished(now)
     }
 
     /// Sends everything that is due.
     pub fn flush(&mut self, now: Instant, sink: &mut impl Sink) {
-        if self.audience.ready {
-            self.audience.flush(now, sink);
-        } else {
-            self.audience.dirty = false;
-        }
+        self.audience.flush(now, sink);
     }
 }

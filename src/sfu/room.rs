@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use crate::id::PeerKey;
-use crate::sfu::audience::{Audience, Publishing};
+use crate::sfu::audience::{Audience, Batching, Publishing};
 use crate::sfu::drop::{DropCounts, DropReason};
+use crate::sfu::intake::Placed;
 use crate::sfu::publisher::Publisher;
 use crate::sfu::relay::{Cursor, Parcel};
 use crate::sfu::report::RoomClock;
@@ -28,9 +29,9 @@ pub struct Room {
 impl Room {
     /// An empty room. `seed` feeds the random numbers it needs; `ntp` is the NTP time (RFC 5905, 32.32 bits) of `now`.
     #[must_use]
-    pub fn new(now: Instant, ntp: u64, seed: u64) -> Self {
+    pub fn new(now: Instant, ntp: u64, seed: u64, batching: Batching) -> Self {
         Self {
-            audience: Audience::new(RoomClock::new(now, ntp), seed),
+            audience: Audience::new(RoomClock::new(now, ntp), seed, batching),
             publisher: None,
             intakes: Intakes::default(),
             revision: 1,
@@ -82,12 +83,11 @@ impl Room {
             self.drops.count(DropReason::NotPublisher);
             return Err(DropReason::NotPublisher);
         };
-        let handled = publisher.handle_rtp(now, packet, &mut self.intakes, &mut self.audience.streams);
-        match handled {
-            Ok(()) => self.audience.dirty = true,
-            Err(reason) => self.drops.count(reason),
-        }
-        handled
+        let streams = &mut self.audience.streams;
+        let handled = publisher.handle_rtp(now, packet, &mut self.intakes, streams);
+        let placed = handled.inspect_err(|reason| self.drops.count(*reason))?;
+        self.audience.schedule(now, placed == Placed::Keyframe);
+        Ok(())
     }
 
     /// One compound RTCP packet of the publisher, opened.
@@ -115,10 +115,10 @@ impl Room {
         }
     }
 
-    /// True when [`Room::flush`] has something to do at once.
+    /// True when [`Room::flush`] has something to do now.
     #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        self.audience.is_dirty()
+    pub fn is_due(&mut self, now: Instant) -> bool {
+        self.audience.is_unfinished(now) || self.next_timeout(now).is_some_and(|deadline| deadline <= now)
     }
 
     /// When [`Room::flush`] has something to do even if nothing arrives.
@@ -127,7 +127,8 @@ impl Room {
         [publisher, self.audience.next_timeout()].into_iter().flatten().min()
     }
 
-    /// Sends everything that is due: media, retransmissions, bursts, reports, feedback to the publisher.
+    /// Sends everything that is due: media, retransmissions, bursts, reports, feedback to the publisher. What the ways
+    /// out do not take for the moment stays due.
     pub fn flush(&mut self, now: Instant, sink: &mut impl Sink) {
         self.audience.flush(now, sink);
         let wanted = self.audience.take_keyframe_wish();

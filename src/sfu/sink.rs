@@ -1,6 +1,7 @@
 //! The room's way out: whoever owns the peers takes what is due, packet by packet.
 
 use crate::id::PeerKey;
+use crate::sfu::drop::DropReason;
 
 /// How the outside took a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -9,6 +10,8 @@ pub enum Sent {
     Yes,
     /// The connection's backlog is full: the subscriber goes on at the next key frame.
     Congested,
+    /// The way out takes no more for the moment, and has taken nothing: the same packet is offered again later.
+    Later,
     /// It was dropped for another reason, which the sink has counted.
     Dropped,
 }
@@ -20,4 +23,8 @@ pub trait Sink {
     fn rtp(&mut self, to: PeerKey, index: u64, header: &[u8], payload: &[u8]) -> Sent;
     /// One compound RTCP packet, not sealed yet.
     fn rtcp(&mut self, to: PeerKey, packet: &[u8]) -> Sent;
+    /// False where the peer's way out takes no media for the moment. Media may still find it full after a yes.
+    fn is_ready(&mut self, to: PeerKey) -> bool;
+    /// So many packets are not offered, for this reason.
+    fn skip(&mut self, reason: DropReason, packets: u64);
 }

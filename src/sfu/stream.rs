@@ -7,6 +7,7 @@ use crate::limits;
 use crate::rtp::codec::{Codec, MediaKind};
 use crate::sfu::burst::ticks;
 use crate::sfu::history::{Facts, History, Inserted};
+use crate::sfu::level::level;
 
 /// What is true of a stream as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +35,8 @@ pub struct Stream {
     state: State,
     history: History,
     late: Late,
+    /// See [`Stream::ready`].
+    ready: u64,
     /// Numbers before this one are not the present publisher's.
     publisher_since: u64,
     /// Numbers before this one may be of another codec.
@@ -49,6 +52,7 @@ impl Stream {
             state: State { codec, attached: false, generation: 0, report: None, last: None },
             history: History::default(),
             late: Late::default(),
+            ready: 0,
             publisher_since: 0,
             codec_since: 0,
             b_frames: false,
@@ -103,6 +107,31 @@ impl Stream {
     #[must_use]
     pub fn late(&self) -> &[u64] {
         self.late.new()
+    }
+
+    /// Everything that came is about to leave: makes packets one length, with at most so many bytes of padding.
+    pub fn make_ready(&mut self, padding: usize) {
+        let from = self.ready.max(self.history.oldest());
+        level(&mut self.history, from, padding);
+        self.ready = self.history.end();
+    }
+
+    /// Packets before this number may leave. Those behind wait for their padding: it is part of what an index of SRTP
+    /// stands for, so it must not change once a packet has left.
+    #[must_use]
+    pub fn ready(&self) -> u64 {
+        self.ready
+    }
+
+    /// What is not ready yet is whole and ends with the last packet of a frame, or a hole was filled in what has left:
+    /// nothing is gained by waiting for more.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let is_there = |number| self.history.get(number).is_some();
+        let newest = self.history.end().checked_sub(1).filter(|newest| *newest >= self.ready);
+        let ends = newest.and_then(|newest| self.history.get(newest)).is_some_and(|(entry, _)| entry.marker);
+        (ends && (self.ready.max(self.history.oldest())..self.history.end()).all(is_there))
+            || self.late().iter().any(|number| *number < self.ready)
     }
 
     /// Pictures come out of presentation order.
@@ -174,6 +203,7 @@ impl Stream {
         if let Some(number) = restart {
             self.history = History::starting_at(number);
             self.late = Late::default();
+            self.ready = number;
         }
         restart.is_some() || before.codec != state.codec
     }

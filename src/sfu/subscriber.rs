@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::id::PeerKey;
 use crate::limits;
+use crate::rtp::codec::MediaKind;
 use crate::sfu::egress::EgressTrack;
 use crate::sfu::report::RoomClock;
 use crate::sfu::rtcp::{self, Feedback, NackPair, TransportLayerNack};
@@ -28,7 +29,9 @@ impl Subscriber {
     /// A subscriber whose handshake is not done. `random` gives fresh random numbers.
     #[must_use]
     pub fn new(now: Instant, peer: PeerKey, tracks: Vec<PlayTrack>, mut random: impl FnMut() -> u64) -> Self {
-        let tracks = tracks.into_iter().map(|track| EgressTrack::new(track, random())).collect();
+        let mut tracks: Vec<EgressTrack> = tracks.into_iter().map(|track| EgressTrack::new(track, random())).collect();
+        // Sound behind the picture: a short packet may be the last one of a train, but not the first.
+        tracks.sort_by_key(|track| track.track().kind == MediaKind::Audio);
         Self {
             peer,
             tracks,
@@ -76,15 +79,30 @@ impl Subscriber {
         track.track().payload_type(stream.codec()).is_some()
     }
 
-    /// Sends everything that is due.
-    pub fn flush(&mut self, now: Instant, streams: &Streams, sink: &mut impl Sink) {
+    /// Sends again what was asked for.
+    pub fn flush_retransmissions(&mut self, streams: &Streams, sink: &mut impl Sink) {
         for (track, sequence) in self.retransmissions.drain(..) {
             let track = &self.tracks[track];
             track.retransmit(sequence, streams.get(track.track().kind), self.peer, sink);
         }
+    }
+
+    /// Sends the media that is due. False where the way out does not take all of it for the moment.
+    pub fn flush(&mut self, now: Instant, streams: &Streams, sink: &mut impl Sink) -> bool {
+        if !sink.is_ready(self.peer) {
+            self.tracks.iter_mut().for_each(|track| track.hold(now));
+            return false;
+        }
         for track in &mut self.tracks {
             track.flush(now, streams.get(track.track().kind), self.peer, sink);
         }
+        !self.tracks.iter().any(EgressTrack::is_held)
+    }
+
+    /// A track waits for a key frame, or is on the way from a past one to the live edge.
+    #[must_use]
+    pub fn is_catching_up(&self) -> bool {
+        self.tracks.iter().any(EgressTrack::is_catching_up)
     }
 
     /// Sends the sender reports that are due.

@@ -32,6 +32,7 @@ use crate::net::udp::SocketBuffers;
 use crate::peer::certificate::Certificate;
 use crate::peer::demux::Demux;
 use crate::sdp::Candidate;
+use crate::sfu::audience::Batching;
 use crate::sfu::drop::DropCounts;
 use crate::sfu::random::Random;
 use crate::worker::bind::Sockets;
@@ -63,6 +64,8 @@ pub struct WorkerConfig {
     pub certificate: Arc<Certificate>,
     /// Feeds the random numbers of its rooms.
     pub seed: u64,
+    /// How its rooms gather packets.
+    pub batching: Batching,
     /// Sessions that it may have.
     pub max_sessions: usize,
     /// Where its events go, with its number.
@@ -187,7 +190,7 @@ impl WorkerThread {
 /// # Errors
 /// What could not be had.
 pub fn spawn(config: WorkerConfig) -> Result<(WorkerHandle, WorkerThread), StartError> {
-    let WorkerConfig { index, udp, tcp, pin, public_ips, certificate, seed, max_sessions, events } = config;
+    let WorkerConfig { index, udp, tcp, pin, public_ips, certificate, seed, batching, max_sessions, events } = config;
     let sockets = Sockets::bind(&udp, tcp)?;
     let candidates = sockets.candidates(&public_ips)?.into();
     let buffers = sockets.buffers();
@@ -198,6 +201,7 @@ pub fn spawn(config: WorkerConfig) -> Result<(WorkerHandle, WorkerThread), Start
         clock,
         certificate,
         seeds: Random(seed),
+        batching,
         max_sessions,
         ports: Ports::new(sockets, &poller)?,
         poller,

@@ -135,20 +135,24 @@ impl Part {
         }
     }
 
-    /// True when [`Part::flush`] has something to do at once.
-    #[must_use]
-    pub fn is_dirty(&self) -> bool {
+    /// True when [`Part::flush`] has something to do now.
+    pub fn is_due(&mut self, now: Instant) -> bool {
         match self {
-            Self::Home(home) => home.room.is_dirty(),
-            Self::Away(away) => away.replica.is_dirty(),
+            Self::Home(home) => home.room.is_due(now),
+            Self::Away(away) => away.replica.is_due(now),
         }
     }
 
-    /// When [`Part::flush`] has something to do even if nothing arrives.
+    /// True when the last flush could not send all that is due.
+    pub fn is_unfinished(&mut self, now: Instant) -> bool {
+        self.audience().is_unfinished(now)
+    }
+
+    /// When there is something to do even if nothing arrives.
     pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
         match self {
             Self::Home(home) => [home.room.next_timeout(now), home.retry].into_iter().flatten().min(),
-            Self::Away(away) => away.replica.next_timeout(),
+            Self::Away(away) => away.replica.audience.next_timeout(),
         }
     }
 

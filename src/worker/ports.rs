@@ -1,6 +1,7 @@
 //! A worker's ways out and in: one UDP socket per address family, and TCP.
 
 use std::io;
+use std::time::Instant;
 
 use crate::limits;
 use crate::net::Route;
@@ -79,7 +80,8 @@ impl Ports {
         match path.transport {
             Transport::Udp => {
                 let port = self.udp_for(&route).ok_or(DropReason::SendFailed)?;
-                let place = port.begin().get_mut(..datagram.len()).ok_or(DropReason::SendFailed)?;
+                let space = port.begin().ok_or(DropReason::SocketFull)?;
+                let place = space.get_mut(..datagram.len()).ok_or(DropReason::SendFailed)?;
                 place.copy_from_slice(datagram);
                 port.commit(&route, datagram.len());
                 Ok(())
@@ -93,6 +95,17 @@ impl Ports {
                 }
             }
         }
+    }
+
+    /// True where a UDP socket takes nothing for the moment.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.udp.iter().any(UdpPort::is_blocked)
+    }
+
+    /// Offers a UDP socket that took no more what it left.
+    pub fn retry(&mut self, now: Instant) {
+        self.udp.iter_mut().for_each(|port| port.retry(now));
     }
 
     /// Sends everything that waits.

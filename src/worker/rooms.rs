@@ -1,6 +1,6 @@
 //! What a worker has of rooms, by name and by key, and which of it this turn has touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use slab::Slab;
 
@@ -19,7 +19,7 @@ pub struct Rooms {
     homes: BTreeMap<RoomName, RoomKey>,
     replicas: BTreeMap<RoomName, RoomKey>,
     slots: Slab<Entry>,
-    touched: Vec<RoomKey>,
+    touched: VecDeque<RoomKey>,
     /// Replicas, and rooms with replicas.
     linked: Vec<RoomKey>,
     /// Drops of rooms that are gone.
@@ -85,7 +85,7 @@ impl Rooms {
         let entry = self.slots.get_mut(key.0)?;
         if !entry.touched {
             entry.touched = true;
-            self.touched.push(key);
+            self.touched.push_back(key);
         }
         Some(&mut entry.part)
     }
@@ -124,9 +124,9 @@ impl Rooms {
         self.touched.get(place).copied()
     }
 
-    /// One that waits for its flush, and waits no longer.
+    /// The one that has waited longest for its flush, and waits no longer.
     pub fn pop_touched(&mut self) -> Option<RoomKey> {
-        let key = self.touched.pop()?;
+        let key = self.touched.pop_front()?;
         if let Some(entry) = self.slots.get_mut(key.0) {
             entry.touched = false;
         }
@@ -191,15 +191,17 @@ impl Rooms {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::sfu::audience::Batching;
     use crate::sfu::room::Room;
 
     #[test]
     fn a_room_lives_until_it_is_removed_and_is_listed_once() {
         let name = |text| RoomName::parse(text).unwrap();
-        let make = || Home::new(Room::new(Instant::now(), 0, 1));
+        let batching = Batching { window: Duration::ZERO, padding: 0 };
+        let make = || Home::new(Room::new(Instant::now(), 0, 1, batching));
         let mut rooms = Rooms::default();
         let a = rooms.home(&name("a"), make);
         let b = rooms.home(&name("b"), make);

@@ -122,8 +122,8 @@ impl Worker {
 
     /// The room of a name, which is here.
     fn home(&mut self, now: Instant, name: &RoomName) -> RoomKey {
-        let (clock, seeds) = (&self.clock, &mut self.seeds);
-        self.rooms.home(name, || Home::new(Room::new(now, clock.ntp(now), seeds.draw())))
+        let (clock, seeds, batching) = (&self.clock, &mut self.seeds, self.batching);
+        self.rooms.home(name, || Home::new(Room::new(now, clock.ntp(now), seeds.draw(), batching)))
     }
 
     /// The replica of a room that is on the worker of this mailbox.
@@ -139,7 +139,7 @@ impl Worker {
             away.refeed(feed);
             return Ok(key);
         }
-        let replica = Replica::new(now, self.clock.ntp(now), self.seeds.draw());
+        let replica = Replica::new(now, self.clock.ntp(now), self.seeds.draw(), self.batching);
         Ok(self.rooms.insert_replica(name, Away::new(replica, feed)))
     }
 

@@ -24,11 +24,14 @@ pub struct PeerSink<'a> {
     pub drops: &'a mut DropCounts,
     /// Space for one sealed packet on its way to TCP, [`limits::DATAGRAM_BYTES`].
     pub scratch: &'a mut [u8],
+    /// Media packets that may still leave in this turn. Who has begun may end.
+    pub budget: &'a mut usize,
 }
 
 impl Sink for PeerSink<'_> {
     fn rtp(&mut self, to: PeerKey, index: u64, header: &[u8], payload: &[u8]) -> Sent {
         let limit = limits::TCP_BACKLOG_BYTES;
+        *self.budget = self.budget.saturating_sub(1);
         self.send(to, header.len() + payload.len(), limit, |session, out| {
             session.peer.seal_rtp(index, header, payload, out)
         })
@@ -37,6 +40,19 @@ impl Sink for PeerSink<'_> {
     fn rtcp(&mut self, to: PeerKey, packet: &[u8]) -> Sent {
         let limit = limits::TCP_BACKLOG_BYTES + limits::TCP_CONTROL_BYTES;
         self.send(to, packet.len(), limit, |session, out| session.peer.seal_rtcp(packet, out))
+    }
+
+    fn is_ready(&mut self, to: PeerKey) -> bool {
+        if *self.budget == 0 {
+            return false;
+        }
+        let path = self.sessions.get(to).and_then(|session| session.peer.path());
+        let Some(path) = path.filter(|path| path.transport == Transport::Udp) else { return true };
+        self.ports.udp_for(&route(&path)).is_none_or(|port| !port.is_blocked())
+    }
+
+    fn skip(&mut self, reason: DropReason, packets: u64) {
+        self.drops.count_many(reason, packets);
     }
 }
 
@@ -69,7 +85,7 @@ impl PeerSink<'_> {
             Transport::Udp => seal_to_udp(session, self.ports, &path, seal),
             Transport::Tcp => seal_to_tcp(session, self.ports, &path, self.scratch, seal),
         };
-        sent.map_or_else(|reason| self.drop(reason), |()| Sent::Yes)
+        sent.unwrap_or_else(|reason| self.drop(reason))
     }
 
     fn drop(&mut self, reason: DropReason) -> Sent {
@@ -83,12 +99,13 @@ fn seal_to_udp(
     ports: &mut Ports,
     path: &Path,
     seal: impl FnOnce(&mut Session, &mut [u8]) -> Option<usize>,
-) -> Result<(), DropReason> {
+) -> Result<Sent, DropReason> {
     let route = route(path);
     let port = ports.udp_for(&route).ok_or(DropReason::SendFailed)?;
-    let len = seal(session, port.begin()).ok_or(DropReason::NotConnected)?;
+    let Some(space) = port.begin() else { return Ok(Sent::Later) };
+    let len = seal(session, space).ok_or(DropReason::NotConnected)?;
     port.commit(&route, len);
-    Ok(())
+    Ok(Sent::Yes)
 }
 
 fn seal_to_tcp(
@@ -97,11 +114,11 @@ fn seal_to_tcp(
     path: &Path,
     scratch: &mut [u8],
     seal: impl FnOnce(&mut Session, &mut [u8]) -> Option<usize>,
-) -> Result<(), DropReason> {
+) -> Result<Sent, DropReason> {
     let len = seal(session, scratch).ok_or(DropReason::NotConnected)?;
     let limit = limits::TCP_BACKLOG_BYTES + limits::TCP_CONTROL_BYTES;
     match ports.tcp_mut().push(&route(path), &scratch[..len], limit) {
-        Push::Queued => Ok(()),
+        Push::Queued => Ok(Sent::Yes),
         Push::Full | Push::Gone => Err(DropReason::SendFailed),
     }
 }

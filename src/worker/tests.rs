@@ -24,6 +24,7 @@ fn config(events: mpsc::Sender<(usize, Event)>) -> WorkerConfig {
         public_ips: vec![],
         certificate: Arc::new(Certificate::generate().unwrap()),
         seed: 1,
+        batching: Batching { window: Duration::ZERO, padding: 0 },
         max_sessions: 4,
         events,
     }

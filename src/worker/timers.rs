@@ -33,6 +33,14 @@ impl<K: Ord + Copy> Timers<K> {
         self.queue.insert((deadline, owner));
     }
 
+    /// The owner wants to be called at `deadline` and not before, or not at all.
+    pub fn set(&mut self, owner: K, deadline: Option<Instant>) {
+        if self.armed.get(&owner).copied() != deadline {
+            self.disarm(owner);
+            self.arm(owner, deadline);
+        }
+    }
+
     /// The owner is gone.
     pub fn disarm(&mut self, owner: K) {
         if let Some(deadline) = self.armed.remove(&owner) {
@@ -82,5 +90,9 @@ mod tests {
         assert_eq!(timers.next(), None);
         timers.arm('a', Some(at(7)));
         assert_eq!(timers.next(), Some(at(7)));
+        for (deadline, next) in [(Some(at(9)), Some(at(9))), (Some(at(8)), Some(at(8))), (None, None)] {
+            timers.set('a', deadline);
+            assert_eq!(timers.next(), next);
+        }
     }
 }

@@ -22,6 +22,7 @@ use crate::peer::certificate::Certificate;
 use crate::peer::demux::Demux;
 use crate::peer::path::Path;
 use crate::sdp::Transport;
+use crate::sfu::audience::Batching;
 use crate::sfu::drop::{DropCounts, DropReason};
 use crate::sfu::random::Random;
 use crate::worker::door::Door;
@@ -45,6 +46,8 @@ pub enum TimerKey {
     Room(RoomKey),
     /// TCP connections that no check has validated.
     Tcp,
+    /// A UDP socket that took no more.
+    Blocked,
     /// Events that the control plane had no room for.
     Outbox,
 }
@@ -55,6 +58,7 @@ pub struct Worker {
     pub(super) certificate: Arc<Certificate>,
     /// Seeds for rooms, out of the worker's own.
     pub(super) seeds: Random,
+    pub(super) batching: Batching,
     pub(super) max_sessions: usize,
     pub(super) poller: Poller,
     pub(super) ports: Ports,
@@ -104,7 +108,9 @@ impl Worker {
 
     /// Until there is something to do.
     fn sleep(&mut self) -> io::Result<()> {
-        let busy = self.commanded || self.relayed || self.ports.has_work() || self.rooms.is_touched();
+        // What a full socket holds up waits for its timer.
+        let media = self.rooms.is_touched() && !self.ports.is_blocked();
+        let busy = self.commanded || self.relayed || self.ports.has_work() || media;
         let now = self.clock.now();
         self.door.add_awake(now.saturating_duration_since(self.awake_since));
         self.awake_since = now;
@@ -265,6 +271,7 @@ impl Worker {
                     let deadline = self.ports.tcp_mut().next_timeout();
                     self.arm(now, TimerKey::Tcp, deadline);
                 }
+                TimerKey::Blocked => self.ports.retry(now),
                 // Flushed in every turn.
                 TimerKey::Outbox => {}
             }
@@ -274,12 +281,19 @@ impl Worker {
     /// Sends what rooms and peers have to send, and tells the control plane what happened.
     fn flush(&mut self, now: Instant) {
         self.feed_rings(now);
+        let mut budget = limits::MEDIA_PER_TURN;
         for _ in 0..self.rooms.touched() {
+            if budget == 0 {
+                break;
+            }
             if let Some(key) = self.rooms.pop_touched() {
-                self.flush_room(now, key);
+                self.flush_room(now, key, &mut budget);
             }
         }
         self.ports.flush();
+        if self.ports.is_blocked() {
+            self.arm(now, TimerKey::Blocked, Some(now + limits::SEND_RETRY));
+        }
         self.outbox.flush();
         if !self.outbox.is_empty() {
             self.arm(now, TimerKey::Outbox, Some(now + limits::EVENT_RETRY));
@@ -298,22 +312,21 @@ impl Worker {
         self.rounds.make();
     }
 
-    fn flush_room(&mut self, now: Instant, key: RoomKey) {
+    fn flush_room(&mut self, now: Instant, key: RoomKey, budget: &mut usize) {
         let Some(room) = self.rooms.get_mut(key) else { return };
         if room.is_empty() {
             self.rooms.remove(key);
             return self.timers.disarm(TimerKey::Room(key));
         }
-        if room.is_dirty() || room.next_timeout(now).is_some_and(|deadline| deadline <= now) {
+        if room.is_due(now) {
             let Self { sessions, ports, drops, scratch, .. } = self;
-            room.flush(now, &mut PeerSink { sessions, ports, drops, scratch });
+            room.flush(now, &mut PeerSink { sessions, ports, drops, scratch, budget });
         }
-        let deadline = room.next_timeout(now);
-        let dirty = room.is_dirty();
-        self.arm(now, TimerKey::Room(key), deadline);
-        if dirty {
+        let (deadline, is_unfinished) = (room.next_timeout(now), room.is_unfinished(now));
+        if is_unfinished {
             self.rooms.touch(key);
         }
+        self.timers.set(TimerKey::Room(key), deadline.map(|deadline| deadline.max(now + limits::TIMER_RESOLUTION)));
     }
 
     pub(super) fn arm(&mut self, now: Instant, owner: TimerKey, deadline: Option<Instant>) {

@@ -145,7 +145,7 @@ fn a_room_without_a_picture_sleeps() {
     for _ in 0..1_000 {
         world.run(1);
         let now = world.instant();
-        due += u32::from(world.room.is_dirty() || world.room.next_timeout(now).is_some_and(|at| at <= now));
+        due += u32::from(world.room.is_due(now));
     }
     assert!(due <= 20, "{due} times in a second");
 }

@@ -10,6 +10,7 @@ mod publisher;
 mod subscriber;
 mod world;
 
+mod batching;
 mod bursts;
 mod life;
 mod loss;

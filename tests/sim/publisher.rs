@@ -167,7 +167,8 @@ impl Publisher {
                 packets,
                 keyframe,
             };
-            let payload = stamp.write(layer.picture_id, 400);
+            // Pieces of one frame differ by a byte, the shorter ones first, as encoders cut them.
+            let payload = stamp.write(layer.picture_id, 400 + usize::from(packet > packets / 2));
             let bytes = Self::packet(layer, index, self.plan.layers > 1, packet + 1 == packets, &payload, 0);
             out.push(bytes);
             self.media_packets += 1;
@@ -182,6 +183,7 @@ impl Publisher {
 
     fn packet(layer: &mut Layer, index: usize, rid: bool, marker: bool, payload: &[u8], padding: u8) -> Vec<u8> {
         let header = Header {
+            padding: false,
             marker,
             payload_type: PayloadType(VIDEO_PT),
             sequence: layer.sequence,

@@ -4,12 +4,20 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rillcast::id::PeerKey;
+use rillcast::sfu::audience::Batching;
+use rillcast::sfu::drop::DropReason;
 use rillcast::sfu::room::Room;
 use rillcast::sfu::sink::{Sent, Sink};
 
 use crate::network::{Conditions, Path, Random};
 use crate::publisher::{Plan, Publisher};
 use crate::subscriber::{Ledger, Subscriber};
+
+/// Every seed has its own window and padding: the invariants hold with each of them.
+fn batching(seed: u64) -> Batching {
+    let window = Duration::from_micros([0, 1_000, 10_000, 250][seed as usize % 4]);
+    Batching { window, padding: [16, 0, 1][seed as usize % 3] }
+}
 
 const PUBLISHER: PeerKey = PeerKey { slot: 1_000, generation: 0 };
 
@@ -20,6 +28,8 @@ pub struct Seat {
     up: Path,
     /// Takes nothing more: the sink says so.
     pub congested: bool,
+    /// Its way out takes nothing for the moment.
+    pub blocked: bool,
 }
 
 pub struct World {
@@ -31,6 +41,8 @@ pub struct World {
     uplink: Path,
     downlink: Path,
     pub seats: BTreeMap<u32, Seat>,
+    /// Packets that were given up because the way out was full for too long.
+    pub skipped: u64,
     room_number: u8,
 }
 
@@ -40,6 +52,7 @@ struct Collector<'a> {
     room: u8,
     seats: &'a mut BTreeMap<u32, Seat>,
     publisher: &'a mut Path,
+    skipped: &'a mut u64,
 }
 
 impl Sink for Collector<'_> {
@@ -59,13 +72,26 @@ impl Sink for Collector<'_> {
         }
         Sent::Yes
     }
+
+    fn is_ready(&mut self, to: PeerKey) -> bool {
+        self.seats.get(&to.slot).is_none_or(|seat| !seat.blocked)
+    }
+
+    fn skip(&mut self, reason: DropReason, packets: u64) {
+        assert_eq!(reason, DropReason::FellBehind);
+        *self.skipped += packets;
+    }
 }
 
 impl World {
     pub fn new(seed: u64) -> Self {
+        Self::with(seed, batching(seed))
+    }
+
+    pub fn with(seed: u64, batching: Batching) -> Self {
         let start = Instant::now();
         Self {
-            room: Room::new(start, 1 << 40, seed),
+            room: Room::new(start, 1 << 40, seed, batching),
             now: 0,
             start,
             random: Random(seed ^ 0xabcd),
@@ -73,6 +99,7 @@ impl World {
             uplink: Path::new(Conditions::default(), 0),
             downlink: Path::new(Conditions::default(), 0),
             seats: BTreeMap::new(),
+            skipped: 0,
             room_number: 1,
         }
     }
@@ -110,7 +137,8 @@ impl World {
         self.room.audience.add(self.instant(), peer, subscriber.tracks());
         self.room.audience.start(self.instant(), peer);
         let (down, up) = (Path::new(conditions, self.random.next()), Path::new(conditions, self.random.next()));
-        self.seats.insert(slot, Seat { subscriber, ledger: Ledger::default(), down, up, congested: false });
+        self.seats
+            .insert(slot, Seat { subscriber, ledger: Ledger::default(), down, up, congested: false, blocked: false });
     }
 
     pub fn seat(&self, slot: u32) -> &Seat {
@@ -151,12 +179,11 @@ impl World {
                 self.room.audience.handle_rtcp(instant, PeerKey { slot: *slot, generation: 0 }, &packet);
             }
         }
-        let due = self.room.is_dirty() || self.room.next_timeout(instant).is_some_and(|due| due <= instant);
-        if due {
-            let mut sink =
-                Collector { now, room: self.room_number, seats: &mut self.seats, publisher: &mut self.downlink };
-            self.room.flush(instant, &mut sink);
-            assert!(!self.room.is_dirty(), "one flush leaves nothing that is due");
+        if self.room.is_due(instant) {
+            let Self { room, room_number, seats, downlink: publisher, skipped, .. } = self;
+            room.flush(instant, &mut Collector { now, room: *room_number, seats, publisher, skipped });
+            let blocked = self.seats.values().any(|seat| seat.blocked);
+            assert!(blocked || !self.room.audience.is_unfinished(instant), "one flush leaves nothing that is due");
         }
     }
 

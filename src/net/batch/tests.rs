@@ -119,7 +119,7 @@ fn a_full_batch_says_so() {
 }
 
 #[test]
-fn what_a_full_socket_does_not_take_is_dropped_and_counted() {
+fn what_a_full_socket_does_not_take_stays_for_another_try() {
     for error in [libc::EAGAIN, libc::ENOBUFS] {
         let (mut batch, mut wire) = (SendBatch::new(true), Wire::default());
         wire.script = [Ok(1), Err(error)].into();
@@ -128,12 +128,37 @@ fn what_a_full_socket_does_not_take_is_dropped_and_counted() {
             put(&mut batch, port, 100);
         }
         batch.flush(&mut wire);
-        assert_eq!(wire.shape(), [(1, 2)]);
-        assert_eq!((batch.counts().datagrams, batch.counts().full, wire.calls), (2, 4, 2));
+        assert_eq!((wire.shape(), batch.is_blocked()), (vec![(1, 2)], true));
         put(&mut batch, 9, 100);
         batch.flush(&mut wire);
-        assert_eq!(wire.shape(), [(1, 2), (9, 1)], "nothing of the old batch follows");
+        assert_eq!(wire.calls, 2, "a socket that said no is not asked again before its time");
+
+        wire.script = [Err(error)].into();
+        batch.retry(&mut wire);
+        assert_eq!((wire.calls, batch.is_blocked()), (3, true));
+        batch.retry(&mut wire);
+        assert_eq!(wire.shape(), [(1, 2), (2, 2), (3, 2), (9, 1)]);
+        assert_eq!((batch.counts().datagrams, batch.counts().full, batch.is_blocked()), (7, 0, false));
     }
+}
+
+#[test]
+fn what_is_given_up_is_counted_and_never_follows() {
+    let (mut batch, mut wire) = (SendBatch::new(true), Wire::default());
+    wire.script = [Err(libc::EAGAIN)].into();
+    put(&mut batch, 1, 100);
+    batch.flush(&mut wire);
+    let mut port = 1;
+    while !batch.is_full() {
+        port += 1;
+        put(&mut batch, port, 100);
+    }
+    assert_eq!(usize::from(port), limits::SEND_BATCH_TRAINS);
+    batch.give_up();
+    assert_eq!((batch.counts().full, batch.is_full()), (limits::SEND_BATCH_TRAINS as u64, false));
+    put(&mut batch, 99, 100);
+    batch.retry(&mut wire);
+    assert_eq!(wire.shape(), [(99, 1)]);
 }
 
 #[test]
