@@ -132,8 +132,7 @@ fn fifty_who_ask_make_one_request_per_interval() {
                 media_ssrc: ssrc,
             };
             let bytes = rtc_shared::marshal::Marshal::marshal(&pli).unwrap();
-            let now = world.instant();
-            world.room.audience.handle_rtcp(now, rillcast::id::PeerKey { slot, generation: 0 }, &bytes);
+            world.handle_rtcp(slot, &bytes);
         }
         world.run(20);
     }

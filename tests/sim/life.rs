@@ -97,8 +97,7 @@ fn a_flood_of_nacks_is_answered_within_bounds() {
     };
     let bytes = rtc_shared::marshal::Marshal::marshal(&nack).unwrap();
     for _ in 0..900 {
-        let now = world.instant();
-        world.room.audience.handle_rtcp(now, rillcast::id::PeerKey { slot: 0, generation: 0 }, &bytes);
+        world.handle_rtcp(0, &bytes);
         world.run(1);
     }
     let repeated = world.seat(0).ledger.repeated;

@@ -7,6 +7,7 @@
 
 mod network;
 mod publisher;
+mod replica;
 mod subscriber;
 mod world;
 
@@ -14,6 +15,7 @@ mod batching;
 mod bursts;
 mod life;
 mod loss;
+mod replicas;
 
 /// Runs a scenario for many seeds; the panic message of a failing one is preceded by its seed.
 pub fn for_seeds(scenario: impl Fn(u64)) {

@@ -1,9 +1,10 @@
-//! A room with its publisher and subscribers, stepped through time a millisecond at a time.
+//! A room with its publisher, its replicas and all their subscribers, stepped through time a millisecond at a time.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rillcast::id::PeerKey;
+use rillcast::sfu::audience::Audience;
 use rillcast::sfu::audience::Batching;
 use rillcast::sfu::drop::DropReason;
 use rillcast::sfu::room::Room;
@@ -11,6 +12,7 @@ use rillcast::sfu::sink::{Sent, Sink};
 
 use crate::network::{Conditions, Path, Random};
 use crate::publisher::{Plan, Publisher};
+use crate::replica::Annex;
 use crate::subscriber::{Ledger, Subscriber};
 
 /// Every seed has its own window and padding: the invariants hold with each of them.
@@ -21,9 +23,18 @@ fn batching(seed: u64) -> Batching {
 
 const PUBLISHER: PeerKey = PeerKey { slot: 1_000, generation: 0 };
 
+/// Where a subscriber is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum At {
+    Home,
+    /// At the replica of this place.
+    Replica(usize),
+}
+
 pub struct Seat {
     pub subscriber: Subscriber,
     pub ledger: Ledger,
+    at: At,
     down: Path,
     up: Path,
     /// Takes nothing more: the sink says so.
@@ -34,6 +45,11 @@ pub struct Seat {
 
 pub struct World {
     pub room: Room,
+    pub replicas: Vec<Annex>,
+    /// Half of the subscribers join at a replica.
+    spread: bool,
+    seed: u64,
+    batching: Batching,
     pub now: u64,
     start: Instant,
     random: Random,
@@ -84,14 +100,19 @@ impl Sink for Collector<'_> {
 }
 
 impl World {
+    /// With odd seeds half of the subscribers are at a replica: nothing is different there.
     pub fn new(seed: u64) -> Self {
-        Self::with(seed, batching(seed))
+        Self { spread: seed % 2 == 1, ..Self::with(seed, batching(seed)) }
     }
 
     pub fn with(seed: u64, batching: Batching) -> Self {
         let start = Instant::now();
         Self {
             room: Room::new(start, 1 << 40, seed, batching),
+            replicas: Vec::new(),
+            spread: false,
+            seed,
+            batching,
             now: 0,
             start,
             random: Random(seed ^ 0xabcd),
@@ -131,14 +152,53 @@ impl World {
         self.publisher.as_mut().unwrap()
     }
 
+    /// A new replica, and its place.
+    pub fn replicate(&mut self) -> At {
+        self.replicas.push(Annex::new(self.instant(), self.random.next(), self.batching));
+        At::Replica(self.replicas.len() - 1)
+    }
+
     pub fn subscribe(&mut self, slot: u32, conditions: Conditions) {
+        let away = self.spread && (u64::from(slot) + self.seed / 2) % 2 == 0;
+        let at = match (away, self.replicas.is_empty()) {
+            (false, _) => At::Home,
+            (true, false) => At::Replica(0),
+            (true, true) => self.replicate(),
+        };
+        self.subscribe_at(at, slot, conditions);
+    }
+
+    pub fn subscribe_at(&mut self, at: At, slot: u32, conditions: Conditions) {
         let subscriber = Subscriber::new(self.random.next() as u32);
         let peer = PeerKey { slot, generation: 0 };
-        self.room.audience.add(self.instant(), peer, subscriber.tracks());
-        self.room.audience.start(self.instant(), peer);
+        let now = self.instant();
+        let audience = self.audience(at);
+        audience.add(now, peer, subscriber.tracks());
+        audience.start(now, peer);
         let (down, up) = (Path::new(conditions, self.random.next()), Path::new(conditions, self.random.next()));
-        self.seats
-            .insert(slot, Seat { subscriber, ledger: Ledger::default(), down, up, congested: false, blocked: false });
+        self.seats.insert(
+            slot,
+            Seat { subscriber, ledger: Ledger::default(), at, down, up, congested: false, blocked: false },
+        );
+    }
+
+    pub fn unsubscribe(&mut self, slot: u32) -> Seat {
+        let seat = self.seats.remove(&slot).unwrap();
+        self.audience(seat.at).remove(PeerKey { slot, generation: 0 });
+        seat
+    }
+
+    fn audience(&mut self, at: At) -> &mut Audience {
+        match at {
+            At::Home => &mut self.room.audience,
+            At::Replica(place) => &mut self.replicas[place].replica.audience,
+        }
+    }
+
+    /// RTCP of a subscriber, as if it had just come.
+    pub fn handle_rtcp(&mut self, slot: u32, packet: &[u8]) {
+        let (now, at) = (self.instant(), self.seats[&slot].at);
+        self.audience(at).handle_rtcp(now, PeerKey { slot, generation: 0 }, packet);
     }
 
     pub fn seat(&self, slot: u32) -> &Seat {
@@ -168,6 +228,7 @@ impl World {
                 let _ = self.room.handle_publisher_rtp(instant, &packet);
             }
         }
+        let mut rtcp = Vec::new();
         for (slot, seat) in &mut self.seats {
             while let Some(packet) = seat.down.receive(now) {
                 seat.subscriber.handle(now, &packet);
@@ -176,14 +237,31 @@ impl World {
                 seat.up.send(now, &nack);
             }
             while let Some(packet) = seat.up.receive(now) {
-                self.room.audience.handle_rtcp(instant, PeerKey { slot: *slot, generation: 0 }, &packet);
+                rtcp.push((*slot, packet));
             }
         }
-        if self.room.is_due(instant) {
-            let Self { room, room_number, seats, downlink: publisher, skipped, .. } = self;
-            room.flush(instant, &mut Collector { now, room: *room_number, seats, publisher, skipped });
-            let blocked = self.seats.values().any(|seat| seat.blocked);
-            assert!(blocked || !self.room.audience.is_unfinished(instant), "one flush leaves nothing that is due");
+        for (slot, packet) in rtcp {
+            self.handle_rtcp(slot, &packet);
+        }
+        for replica in &mut self.replicas {
+            replica.exchange(instant, &mut self.room);
+        }
+        self.flush(now, instant);
+    }
+
+    fn flush(&mut self, now: u64, instant: Instant) {
+        let Self { room, replicas, room_number, seats, downlink: publisher, skipped, .. } = self;
+        let blocked = seats.values().any(|seat| seat.blocked);
+        let mut sink = Collector { now, room: *room_number, seats, publisher, skipped };
+        if room.is_due(instant) {
+            room.flush(instant, &mut sink);
+            assert!(blocked || !room.audience.is_unfinished(instant), "one flush leaves nothing that is due");
+        }
+        for Annex { replica, .. } in replicas {
+            if replica.is_due(instant) {
+                replica.flush(instant, &mut sink);
+                assert!(blocked || !replica.audience.is_unfinished(instant), "nor does a replica's");
+            }
         }
     }
 
