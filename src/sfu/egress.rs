@@ -214,8 +214,9 @@ impl EgressTrack {
     /// Begins at the newest whole key frame, else at one that is just coming in.
     fn try_begin(&mut self, now: Instant, stream: &Stream, after: u64) {
         let history = stream.history();
-        let start = history.whole_keyframe().or_else(|| history.newest_keyframe());
-        let Some(start) = start.filter(|start| *start >= after) else { return };
+        // A whole one may be from before; then the newest is the one that was waited for.
+        let starts = [history.whole_keyframe(), history.newest_keyframe()];
+        let Some(start) = starts.into_iter().flatten().find(|start| *start >= after) else { return };
         let (Some((entry, _)), Some(live)) = (history.get(start), stream.live_edge(now)) else { return };
         let squeeze = match self.runs.back() {
             Some(_) => Squeeze::jump(entry.timestamp, self.newest),

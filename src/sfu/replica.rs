@@ -57,9 +57,9 @@ impl Replica {
         lacking
     }
 
-    /// The number before which its subscribers have video and no key frame, where they want one; once.
-    pub fn poll_keyframe_wish(&mut self) -> Option<u64> {
-        self.audience.take_keyframe_wish().then(|| self.audience.streams.video.end())
+    /// Once, where subscribers want a key frame: where the newest one begins that is here.
+    pub fn poll_keyframe_wish(&mut self) -> Option<Option<u64>> {
+        self.audience.take_keyframe_wish().then(|| self.audience.streams.video.history().newest_keyframe())
     }
 
     /// True when [`Replica::flush`] has something to do now.

@@ -106,11 +106,11 @@ impl Room {
         cursor.advance(self.revision, *clock, *publishing, streams, &mut self.drops)
     }
 
-    /// Subscribers of a replica wait for a key frame; the replica has the video up to before this number.
-    pub fn handle_keyframe_wish(&mut self, end: u64) {
-        let newest = self.audience.streams.video.history().newest_keyframe();
+    /// Subscribers of a replica want a key frame; `newest` is where the newest one begins that the replica has, if it has
+    /// one.
+    pub fn handle_keyframe_wish(&mut self, newest: Option<u64>) {
         // One that has begun since is on its way to them.
-        if newest.is_none_or(|start| start < end) {
+        if self.audience.streams.video.history().newest_keyframe() <= newest {
             self.audience.want_keyframe();
         }
     }

@@ -71,8 +71,8 @@ impl Home {
         self.feeders.retain(|feeder| !feeder.is_abandoned());
         let mut heard = self.feeders.len() < before;
         for feeder in &self.feeders {
-            if let Some(end) = feeder.take_wish() {
-                self.room.handle_keyframe_wish(end);
+            if let Some(newest) = feeder.take_wish() {
+                self.room.handle_keyframe_wish(newest);
                 heard = true;
             }
         }
@@ -162,8 +162,8 @@ impl Part {
             Self::Home(home) => home.room.flush(now, sink),
             Self::Away(away) => {
                 away.replica.flush(now, sink);
-                if let Some(end) = away.replica.poll_keyframe_wish() {
-                    away.feed.wish(end);
+                if let Some(newest) = away.replica.poll_keyframe_wish() {
+                    away.feed.wish(newest);
                 }
             }
         }

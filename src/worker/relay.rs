@@ -11,8 +11,10 @@ use crate::sfu::relay::{Cursor, Parcel};
 use crate::sfu::room::Room;
 use crate::worker::door::Door;
 
-/// No wish. A track's numbers begin with 1.
+/// No wish.
 const NONE: u64 = 0;
+/// A wish where the replica has no key frame yet. What else a wish may be is the number of its newest key frame and two.
+const ANY: u64 = 1;
 
 /// A new link: the end for the room and the end for the replica, with the doors of their workers.
 #[must_use]
@@ -48,11 +50,12 @@ impl Feeder {
         self.parcels.is_abandoned()
     }
 
-    /// The number before which the replica's subscribers have video and no key frame, where they have asked for one
-    /// since the last time.
+    /// Where the replica's subscribers have asked for a key frame since the last time: where the newest one begins that
+    /// the replica had then.
     #[must_use]
-    pub fn take_wish(&self) -> Option<u64> {
-        Some(self.wish.swap(NONE, Ordering::AcqRel)).filter(|wish| *wish != NONE)
+    pub fn take_wish(&self) -> Option<Option<u64>> {
+        let wish = self.wish.swap(NONE, Ordering::AcqRel);
+        (wish != NONE).then(|| wish.checked_sub(ANY + 1))
     }
 }
 
@@ -68,9 +71,10 @@ impl Feed {
         self.parcels.as_ref().is_some_and(|parcels| !parcels.is_empty())
     }
 
-    /// Subscribers want a key frame from this number on. Many wishes before the room looks are one.
-    pub fn wish(&self, number: u64) {
-        if self.wish.swap(number.max(NONE + 1), Ordering::AcqRel) == NONE {
+    /// Subscribers want a key frame behind this one. Many wishes before the room looks are one.
+    pub fn wish(&self, newest: Option<u64>) {
+        let wish = newest.map_or(ANY, |number| number + ANY + 1);
+        if self.wish.swap(wish, Ordering::AcqRel) == NONE {
             self.door.ring();
         }
     }

@@ -7,6 +7,7 @@ use rillcast::sfu::audience::Batching;
 use rillcast::sfu::relay::{Cursor, Parcel};
 use rillcast::sfu::replica::Replica;
 use rillcast::sfu::room::Room;
+use rillcast::sfu::sink::Sink;
 
 pub struct Annex {
     pub replica: Replica,
@@ -18,7 +19,7 @@ pub struct Annex {
     pub stalled: bool,
     /// Parcels that it has taken in.
     pub parcels: u64,
-    wish: Option<u64>,
+    wish: Option<Option<u64>>,
 }
 
 impl Annex {
@@ -36,8 +37,8 @@ impl Annex {
 
     /// The room feeds the ring, the replica empties it, and its wishes go back.
     pub fn exchange(&mut self, now: Instant, room: &mut Room) {
-        if let Some(end) = self.wish.take() {
-            room.handle_keyframe_wish(end);
+        if let Some(newest) = self.wish.take() {
+            room.handle_keyframe_wish(newest);
         }
         while self.ring.len() < self.capacity {
             let Some(parcel) = room.poll_relay(&mut self.cursor) else { break };
@@ -50,6 +51,10 @@ impl Annex {
             self.parcels += 1;
             assert!(self.replica.handle(now, &parcel).is_empty(), "nobody lacks the codec");
         }
+    }
+
+    pub fn flush(&mut self, now: Instant, sink: &mut impl Sink) {
+        self.replica.flush(now, sink);
         self.wish = self.replica.poll_keyframe_wish().or(self.wish);
     }
 }

@@ -257,10 +257,10 @@ impl World {
             room.flush(instant, &mut sink);
             assert!(blocked || !room.audience.is_unfinished(instant), "one flush leaves nothing that is due");
         }
-        for Annex { replica, .. } in replicas {
-            if replica.is_due(instant) {
-                replica.flush(instant, &mut sink);
-                assert!(blocked || !replica.audience.is_unfinished(instant), "nor does a replica's");
+        for annex in replicas {
+            if annex.replica.is_due(instant) {
+                annex.flush(instant, &mut sink);
+                assert!(blocked || !annex.replica.audience.is_unfinished(instant), "nor does a replica's");
             }
         }
     }
