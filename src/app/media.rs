@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -12,7 +13,7 @@ use crate::limits;
 use crate::peer::certificate::Certificate;
 use crate::sdp::Candidate;
 use crate::session::workers::{Worker, Workers};
-use crate::worker::mailbox::{Busy, Command, Event};
+use crate::worker::mailbox::{Busy, Command, Event, Mailbox};
 use crate::worker::{self, TcpSetting, WorkerConfig, WorkerError, WorkerHandle};
 
 /// The data plane, started.
@@ -57,6 +58,14 @@ impl Worker for WorkerHandle {
 
     fn candidates(&self) -> &[Candidate] {
         WorkerHandle::candidates(self)
+    }
+
+    fn mailbox(&self) -> Mailbox {
+        WorkerHandle::mailbox(self).clone()
+    }
+
+    fn awake(&self) -> Duration {
+        WorkerHandle::mailbox(self).door().awake()
     }
 }
 

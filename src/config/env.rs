@@ -13,6 +13,7 @@ use crate::http::cors::AllowedOrigin;
 use crate::http::ice::IceServer;
 use crate::http::{HttpConfig, ListenAddr};
 use crate::limits;
+use crate::session::placement::Spread;
 use crate::sfu::audience::Batching;
 use crate::telemetry::log::LogConfig;
 
@@ -28,6 +29,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("MEDIA_UDP_PORT", "7000", "UDP port of worker 0, worker i has this plus i; 0: any free ones"),
     ("MEDIA_TCP_PORT", "auto", "ICE over TCP: auto (the UDP numbers), a number, or off"),
     ("MEDIA_WORKERS", "one per core", "worker threads"),
+    ("MEDIA_SPREAD", "auto", "a room's subscribers: auto (other workers where its own is busy), always, never"),
     ("MEDIA_PUBLIC_IPS", "", "the only addresses told to clients, comma-separated; empty: the interfaces'"),
     (
         "MEDIA_BATCH_WINDOW_MS",
@@ -87,6 +89,7 @@ impl<'a> Source<'a> {
                 strict_etag: self.parse("ETAG_MODE", ETAG_MODES, etag_mode)?.unwrap_or(false),
                 wait_for_publisher: self.parse("WAIT_FOR_PUBLISHER", BOOLEAN, boolean)?.unwrap_or(false),
                 takeover: self.parse("TAKEOVER", BOOLEAN, boolean)?.unwrap_or(false),
+                spread: self.parse("MEDIA_SPREAD", SPREAD, spread)?.unwrap_or_default(),
             },
             media: self.media()?,
             log: self.parse("LOG", LOG_FILTER, LogConfig::parse)?.unwrap_or_default(),
@@ -190,6 +193,7 @@ const WORKERS: &str = "a number from 1 to 256";
 const IPS: &str = "IP addresses separated by commas, such as 203.0.113.7,2001:db8::7";
 const WINDOW: &str = "milliseconds from 0 to 20, such as 1 or 0.5";
 const PADDING: &str = "a number from 0 to 16";
+const SPREAD: &str = "auto, always or never";
 const ETAG_MODES: &str = "lenient or strict";
 const LOG_FILTER: &str = "a level (off, error, warn, info, debug, trace) or a filter such as rillcast::http=debug,info";
 const BOOLEAN: &str = "true or false";
@@ -236,6 +240,15 @@ fn etag_mode(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "strict" => Some(true),
         "lenient" => Some(false),
+        _ => None,
+    }
+}
+
+fn spread(text: &str) -> Option<Spread> {
+    match text.to_ascii_lowercase().as_str() {
+        "auto" => Some(Spread::Auto),
+        "always" => Some(Spread::Always),
+        "never" => Some(Spread::Never),
         _ => None,
     }
 }
@@ -295,6 +308,7 @@ mod tests {
             ("MEDIA_UDP_PORT", "9000"),
             ("MEDIA_TCP_PORT", "9100"),
             ("MEDIA_WORKERS", "3"),
+            ("MEDIA_SPREAD", "Always"),
             ("MEDIA_PUBLIC_IPS", "203.0.113.7, 2001:db8::7"),
             ("MEDIA_BATCH_WINDOW_MS", "0.25"),
             ("MEDIA_PADDING_BYTES", "4"),
@@ -319,6 +333,7 @@ mod tests {
             assert_eq!(read(&[("MEDIA_BATCH_WINDOW_MS", text)]).unwrap().media.batching.window, window);
         }
         let session = config.session;
+        assert_eq!(session.spread, Spread::Always);
         assert!(session.strict_etag && session.wait_for_publisher && session.takeover);
         assert_eq!(read(&[("MEDIA_TCP_PORT", "off")]).unwrap().media.tcp, TcpPorts::Off);
         assert_eq!(read(&[("MEDIA_UDP_PORT", "0"), ("MEDIA_WORKERS", "256")]).unwrap().media.udp_port, 0);
@@ -342,6 +357,7 @@ mod tests {
             ("TURN_USERNAME", &["a\nb", "\u{e9}"], PRINTABLE),
             ("MEDIA_UDP_PORT", &["65536", "-1", "+1", "seven", "7000-7010"], PORT),
             ("MEDIA_TCP_PORT", &["on", "-1", "65536"], TCP_PORT),
+            ("MEDIA_SPREAD", &["on", "2"], SPREAD),
             ("MEDIA_WORKERS", &["0", "257", "two", "-1"], WORKERS),
             ("MEDIA_PUBLIC_IPS", &["example.org", "1.2.3", "0.0.0.0", "::", "224.0.0.1", "1.2.3.4;1.2.3.5"], IPS),
             ("MEDIA_BATCH_WINDOW_MS", &["-1", "20.1", "inf", "1e1", "1ms", "."], WINDOW),

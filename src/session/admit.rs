@@ -1,7 +1,7 @@
 //! How a session comes to be: reserve, negotiate, ask the worker, confirm.
 
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::info;
 
 use crate::auth::Principal;
@@ -69,7 +69,9 @@ impl Sessions {
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
         let peer = admission.setup(room, &offer);
         let tracks = answer.tracks;
-        let ask = |reply| Command::AdmitSubscriber(Box::new(AdmitSubscriber { peer, tracks, relay: None, reply }));
+        let Reserved { home, worker, .. } = admission.reserved;
+        let relay = (worker != home).then(|| self.workers.mailbox(home));
+        let ask = |reply| Command::AdmitSubscriber(Box::new(AdmitSubscriber { peer, tracks, relay, reply }));
         timeout(limits::ADMIT_TIME, admission.ask(ask)).await.map_err(|_| BUSY)??;
         admission.confirm(mid, Vec::new())?;
         info!(%room, role = ?Role::Subscriber, session = ?admission.id, "session started");
@@ -95,7 +97,11 @@ impl Sessions {
         let id = random::session_id();
         let etag = random::etag();
         let ice = IceState { etag: etag.clone(), remote: offer.credentials().clone(), previous: None };
-        let reserved = self.registry().reserve(id, role, room, principal.clone(), ice).map_err(|_| FULL)?;
+        let reserved = {
+            let mut registry = self.registry();
+            registry.measure(Instant::now(), &self.workers.awake());
+            registry.reserve(id, role, room, principal.clone(), ice).map_err(|_| FULL)?
+        };
         let credentials = random::credentials();
         Ok(Admission { sessions: self, id, etag, credentials, reserved, asked: false, confirmed: false })
     }

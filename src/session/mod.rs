@@ -5,6 +5,7 @@
 //! [`workers::Worker`] alone.
 
 mod admit;
+mod load;
 pub mod placement;
 pub mod precondition;
 mod random;
@@ -26,6 +27,7 @@ use crate::id::SessionId;
 use crate::limits;
 use crate::sdp::Fingerprint;
 use crate::sdp::offer::SdpError;
+use crate::session::placement::Spread;
 use crate::session::registry::{Registry, Resource};
 use crate::session::workers::Workers;
 use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event};
@@ -43,6 +45,8 @@ pub struct SessionConfig {
     pub wait_for_publisher: bool,
     /// A second publisher with the same credential takes over from a live one.
     pub takeover: bool,
+    /// Where a room's subscribers go.
+    pub spread: Spread,
 }
 
 /// Why a session was not created, changed or ended.
@@ -117,7 +121,7 @@ impl Sessions {
     /// None yet. `fingerprint` is that of the certificate which the workers use.
     #[must_use]
     pub fn new(config: SessionConfig, workers: Workers, fingerprint: Fingerprint) -> Self {
-        let registry = Mutex::new(Registry::new(workers.count(), limits::SESSIONS));
+        let registry = Mutex::new(Registry::new(workers.count(), limits::SESSIONS, config.spread));
         Self { config, workers, fingerprint, registry, draining: AtomicBool::new(false) }
     }
 

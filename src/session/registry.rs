@@ -5,12 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::auth::Principal;
 use crate::id::{Mid, RoomName, SessionId};
 use crate::rtp::codec::Format;
 use crate::sdp::IceCredentials;
-use crate::session::placement;
+use crate::session::load::LoadMeter;
+use crate::session::placement::{self, Spread};
 
 /// What a session does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,14 +68,22 @@ pub(super) struct IceState {
 
 /// A room with at least one session.
 pub(super) struct Room {
-    pub worker: usize,
-    /// Sessions, those being admitted included.
-    sessions: usize,
+    /// Its worker, where its publisher is.
+    pub home: usize,
+    /// Sessions by worker, those being admitted included.
+    parts: Vec<usize>,
     /// Admitted, and not known to have ended.
     pub publisher: Option<SessionId>,
     /// Of the publisher, or of the last one as long as somebody waits here for the next.
     pub formats: Vec<Format>,
     pub admission: Turn,
+}
+
+impl Room {
+    /// Workers that have a session of it.
+    pub fn workers(&self) -> usize {
+        self.parts.iter().filter(|sessions| **sessions > 0).count()
+    }
 }
 
 /// As many sessions as there may be.
@@ -81,6 +93,8 @@ pub(super) struct Full;
 /// What a reservation got.
 pub(super) struct Reserved {
     pub worker: usize,
+    /// The room's worker.
+    pub home: usize,
     pub admission: Turn,
     /// The formats that the room's publisher sends.
     pub formats: Vec<Format>,
@@ -91,12 +105,20 @@ pub(super) struct Registry {
     sessions: BTreeMap<SessionId, Resource>,
     rooms: BTreeMap<RoomName, Room>,
     /// Sessions by worker.
-    load: Vec<usize>,
+    counts: Vec<usize>,
+    loads: LoadMeter,
+    spread: Spread,
 }
 
 impl Registry {
-    pub fn new(workers: usize, bound: usize) -> Self {
-        Self { bound, sessions: BTreeMap::new(), rooms: BTreeMap::new(), load: vec![0; workers] }
+    pub fn new(workers: usize, bound: usize, spread: Spread) -> Self {
+        let (sessions, rooms) = (BTreeMap::new(), BTreeMap::new());
+        Self { bound, sessions, rooms, counts: vec![0; workers], loads: LoadMeter::new(workers), spread }
+    }
+
+    /// Takes note of how long each worker has been awake since it began.
+    pub fn measure(&mut self, now: Instant, awake: &[Duration]) {
+        self.loads.measure(now, awake, &self.counts);
     }
 
     pub fn reserve(
@@ -110,18 +132,22 @@ impl Registry {
         if self.sessions.len() >= self.bound {
             return Err(Full);
         }
-        let load = &self.load;
+        let loads = self.loads.loads(&self.counts);
         let entry = self.rooms.entry(room.clone()).or_insert_with(|| Room {
-            worker: placement::home(load),
-            sessions: 0,
+            home: placement::home(&loads),
+            parts: vec![0; loads.len()],
             publisher: None,
             formats: Vec::new(),
             admission: Turn::default(),
         });
-        entry.sessions += 1;
-        let worker = entry.worker;
-        let reserved = Reserved { worker, admission: entry.admission.clone(), formats: entry.formats.clone() };
-        self.load[worker] += 1;
+        let home = entry.home;
+        let worker = match role {
+            Role::Publisher => home,
+            Role::Subscriber => placement::subscriber(self.spread, home, &entry.parts, &loads),
+        };
+        entry.parts[worker] += 1;
+        let reserved = Reserved { worker, home, admission: entry.admission.clone(), formats: entry.formats.clone() };
+        self.counts[worker] += 1;
         let resource = Resource {
             role,
             room: room.clone(),
@@ -154,13 +180,13 @@ impl Registry {
     /// Forgets a session, and its room with the last one.
     pub fn remove(&mut self, id: SessionId) -> Option<Resource> {
         let resource = self.sessions.remove(&id)?;
-        self.load[resource.worker] -= 1;
+        self.counts[resource.worker] -= 1;
         if let Some(room) = self.rooms.get_mut(&resource.room) {
-            room.sessions -= 1;
+            room.parts[resource.worker] -= 1;
             if room.publisher == Some(id) {
                 room.publisher = None;
             }
-            if room.sessions == 0 {
+            if room.workers() == 0 {
                 self.rooms.remove(&resource.room);
             }
         }
@@ -231,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_room_stays_on_its_worker_while_it_lives_and_ends_with_its_last_session() {
-        let mut registry = Registry::new(2, 100);
+        let mut registry = Registry::new(2, 100, Spread::Auto);
         let (a1, reserved) = reserve(&mut registry, Role::Publisher, "a");
         assert_eq!(reserved.unwrap().worker, 0);
         let (b1, reserved) = reserve(&mut registry, Role::Publisher, "b");
@@ -251,14 +277,41 @@ mod tests {
             assert!(registry.remove(id).is_none(), "only once");
         }
         assert!(registry.room(&room("a")).is_none());
-        assert_eq!(registry.load, [0, 2]);
+        assert_eq!(registry.counts, [0, 2]);
         registry.remove(b1);
         assert_eq!((registry.len(), registry.rooms.len()), (1, 1));
     }
 
     #[test]
+    fn a_spread_room_has_its_publisher_at_home_and_lives_as_long_as_any_part_of_it() {
+        let mut registry = Registry::new(2, 100, Spread::Always);
+        let (publisher, reserved) = reserve(&mut registry, Role::Publisher, "a");
+        assert_eq!(reserved.map(|reserved| (reserved.home, reserved.worker)).ok(), Some((0, 0)));
+        let mut subscribers = Vec::new();
+        for expected in [1, 0, 1, 0] {
+            let (id, reserved) = reserve(&mut registry, Role::Subscriber, "a");
+            assert_eq!(reserved.map(|reserved| (reserved.home, reserved.worker)).ok(), Some((0, expected)));
+            subscribers.push((id, expected));
+        }
+        let (second, reserved) = reserve(&mut registry, Role::Publisher, "a");
+        assert_eq!(reserved.unwrap().worker, 0, "whoever is where");
+        for (id, worker) in subscribers.iter().filter(|(_, worker)| *worker == 0) {
+            assert_eq!(registry.remove(*id).unwrap().worker, *worker);
+        }
+        registry.remove(publisher);
+        registry.remove(second);
+        assert_eq!(registry.room(&room("a")).map(|room| (room.home, room.workers())), Some((0, 1)), "it is not moved");
+        let (id, reserved) = reserve(&mut registry, Role::Subscriber, "a");
+        assert_eq!(reserved.unwrap().worker, 0);
+        subscribers.push((id, 0));
+        subscribers.iter().for_each(|(id, _)| drop(registry.remove(*id)));
+        assert!(registry.room(&room("a")).is_none());
+        assert_eq!(registry.counts, [0, 0]);
+    }
+
+    #[test]
     fn a_publisher_is_its_rooms_from_confirmation_to_its_own_end() {
-        let mut registry = Registry::new(1, 100);
+        let mut registry = Registry::new(1, 100, Spread::Auto);
         let (first, _) = reserve(&mut registry, Role::Publisher, "a");
         assert!(registry.publisher(&room("a")).is_none());
         assert_eq!(registry.rooms().count(), 0, "only reserved");
@@ -278,7 +331,7 @@ mod tests {
 
     #[test]
     fn is_bounded() {
-        let mut registry = Registry::new(1, 2);
+        let mut registry = Registry::new(1, 2, Spread::Auto);
         let (first, _) = reserve(&mut registry, Role::Publisher, "a");
         assert!(reserve(&mut registry, Role::Publisher, "b").1.is_ok());
         assert_eq!(reserve(&mut registry, Role::Publisher, "c").1.err(), Some(Full));
@@ -289,7 +342,7 @@ mod tests {
 
     #[test]
     fn counts_connected_sessions() {
-        let mut registry = Registry::new(1, 10);
+        let mut registry = Registry::new(1, 10, Spread::Auto);
         let (publisher, _) = reserve(&mut registry, Role::Publisher, "a");
         let (subscriber, _) = reserve(&mut registry, Role::Subscriber, "a");
         assert!(registry.connected().is_empty());

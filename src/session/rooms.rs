@@ -22,6 +22,8 @@ pub struct RoomView {
     pub tracks: usize,
     /// Subscribers whose handshake is done.
     pub subscribers: usize,
+    /// Workers that serve it: its own, and those with a replica of it.
+    pub workers: usize,
     /// Sessions, the publisher's too, whose SRTP profile is AEAD_AES_128_GCM.
     pub gcm_sessions: usize,
     /// Those with AES_CM_128_HMAC_SHA1_80, which costs three times as much to serve.
@@ -39,7 +41,7 @@ pub struct RoomView {
 }
 
 impl Sessions {
-    /// All rooms with a session, in the order of their names. A worker that does not answer in time is left out of
+    /// All rooms with a session, in the order of their names, wherever their subscribers are. A worker that does not answer in time is left out of
     /// the figures, not of the list.
     pub async fn rooms(&self) -> Vec<RoomView> {
         let mut media = self.inspect().await;
@@ -50,13 +52,14 @@ impl Sessions {
             let codecs: Vec<Codec> =
                 if has_publisher { room.formats.iter().map(|format| format.codec).collect() } else { Vec::new() };
             // For a moment an old room of that name may still be on another worker.
-            let media = media.remove(&(room.worker, name.clone())).unwrap_or_default();
+            let media = media.remove(&(room.home, name.clone())).unwrap_or_default();
             let connected = connected.remove(name).unwrap_or_default();
             RoomView {
                 name: name.clone(),
                 has_publisher,
                 tracks: codecs.len(),
                 subscribers: connected.subscribers,
+                workers: room.workers(),
                 gcm_sessions: connected.gcm,
                 cm_sessions: connected.cm,
                 codecs,

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::id::{RoomName, SessionId};
+use crate::net::poll::Poller;
 use crate::sdp::{Candidate, Fingerprint, IceCredentials, Transport};
 use crate::session::workers::{Worker, Workers};
 use crate::session::{SessionConfig, Sessions};
 use crate::sfu::room::{RoomMedia, TrackMedia};
-use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event, RoomState, WorkerState};
+use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event, Mailbox, RoomState, WorkerState, mailbox};
 
 /// How a fake worker behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -38,6 +40,9 @@ struct State {
     /// What publishers of those rooms are told: a silent publisher gives way.
     evictable: bool,
     credentials: BTreeMap<SessionId, (IceCredentials, IceCredentials)>,
+    awake: Duration,
+    /// Subscribers that are to be served from a replica.
+    away: usize,
     unanswered: Vec<Box<dyn std::any::Any + Send>>,
 }
 
@@ -49,6 +54,8 @@ pub struct FakeWorker {
     number: usize,
     candidates: Vec<Candidate>,
     state: Arc<Mutex<State>>,
+    /// Nobody reads it: what siblings say to each other is not for the control plane.
+    mailbox: Mailbox,
     events: Arc<Mutex<Option<Events>>>,
 }
 
@@ -61,6 +68,16 @@ impl FakeWorker {
     /// Publishers give way to others from now on.
     pub fn let_publishers_go_silent(&self) {
         self.state.lock().unwrap().evictable = true;
+    }
+
+    /// Time passes in which it does not sleep.
+    pub fn keep_awake(&self, time: Duration) {
+        self.state.lock().unwrap().awake += time;
+    }
+
+    /// How many subscribers it was given that are to be served from a replica.
+    pub fn away(&self) -> usize {
+        self.state.lock().unwrap().away
     }
 
     /// Its sessions.
@@ -135,6 +152,7 @@ impl Worker for FakeWorker {
             Command::AdmitSubscriber(admit) => {
                 let verdict = if state.mood == Mood::Full { Err(AdmitError::Full) } else { Ok(()) };
                 if verdict.is_ok() {
+                    state.away += usize::from(admit.relay.is_some());
                     state.credentials.insert(admit.peer.session, (admit.peer.local, admit.peer.remote));
                     state.sessions.insert(admit.peer.session, admit.peer.room);
                 }
@@ -168,6 +186,14 @@ impl Worker for FakeWorker {
 
     fn candidates(&self) -> &[Candidate] {
         &self.candidates
+    }
+
+    fn mailbox(&self) -> Mailbox {
+        self.mailbox.clone()
+    }
+
+    fn awake(&self) -> Duration {
+        self.state.lock().unwrap().awake
     }
 }
 
@@ -204,6 +230,7 @@ pub fn workers(count: usize) -> (Vec<FakeWorker>, mpsc::Receiver<(usize, Event)>
             address: ([192, 0, 2, 1], 7000 + u16::try_from(number).unwrap()).into(),
         }],
         state: Arc::default(),
+        mailbox: mailbox(Poller::new().unwrap().waker(0).unwrap()).0,
         events: Arc::new(Mutex::new(Some(sender.clone()))),
     };
     ((0..count).map(worker).collect(), events)

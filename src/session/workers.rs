@@ -1,9 +1,11 @@
 //! The workers as the sessions see them.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use crate::sdp::Candidate;
-use crate::worker::mailbox::{Busy, Command};
+use crate::worker::mailbox::{Busy, Command, Mailbox};
 
 /// One worker. Neither call waits.
 pub trait Worker: Send + Sync {
@@ -15,6 +17,12 @@ pub trait Worker: Send + Sync {
 
     /// Where the worker listens, the best first.
     fn candidates(&self) -> &[Candidate];
+
+    /// The worker's mailbox, for its siblings.
+    fn mailbox(&self) -> Mailbox;
+
+    /// How long the worker has not slept since it began.
+    fn awake(&self) -> Duration;
 }
 
 /// All workers; a worker's number is its place.
@@ -41,6 +49,18 @@ impl Workers {
     #[must_use]
     pub fn candidates(&self, worker: usize) -> &[Candidate] {
         self.0[worker].candidates()
+    }
+
+    /// A worker's mailbox, for its siblings.
+    #[must_use]
+    pub fn mailbox(&self, worker: usize) -> Mailbox {
+        self.0[worker].mailbox()
+    }
+
+    /// How long each worker has not slept since it began.
+    #[must_use]
+    pub fn awake(&self) -> Vec<Duration> {
+        self.0.iter().map(|worker| worker.awake()).collect()
     }
 
     /// Gives a command to a worker.

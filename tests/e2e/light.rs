@@ -21,6 +21,10 @@ use rtc_stun::integrity::MessageIntegrity;
 use rtc_stun::message::{BINDING_REQUEST, BINDING_SUCCESS, Message, Setter as _};
 use rtc_stun::textattrs::TextAttribute;
 
+use rtc_shared::marshal::Marshal;
+use rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
+
 /// The address inside the DTLS endpoint: it is used for one association only.
 const PEER: &str = "192.0.2.1:1";
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -117,6 +121,10 @@ pub struct Light {
     endpoint: Endpoint,
     keys: Option<(Context, Context)>,
     closed: bool,
+    /// SSRCs that the server has asked a key frame of.
+    keyframe_requests: Vec<u32>,
+    /// Of the last packet that came.
+    media_ssrc: u32,
     setup: Setup,
     /// Answers the server's requests, as a full ICE agent does.
     pub answers: bool,
@@ -158,6 +166,8 @@ impl Light {
             endpoint: Endpoint::new(PEER.parse().unwrap(), rtc_shared::TransportProtocol::UDP, None),
             keys: None,
             closed: false,
+            keyframe_requests: Vec::new(),
+            media_ssrc: 0,
             setup,
             answers: true,
         })
@@ -273,10 +283,15 @@ impl Light {
                 let (_, remote) = self.keys.as_mut()?;
                 let rtcp = (192..=223).contains(bytes.get(1)?);
                 if rtcp {
-                    remote.decrypt_rtcp(bytes).expect("what the server sends opens");
+                    let mut compound = remote.decrypt_rtcp(bytes).expect("what the server sends opens").freeze();
+                    for packet in rtcp::packet::unmarshal(&mut compound).unwrap_or_default() {
+                        let pli = packet.as_any().downcast_ref::<PictureLossIndication>();
+                        self.keyframe_requests.extend(pli.map(|pli| pli.media_ssrc));
+                    }
                     return None;
                 }
                 let packet = remote.decrypt_rtp(bytes).expect("what the server sends opens");
+                self.media_ssrc = u32::from_be_bytes(packet[8..12].try_into().unwrap());
                 Some(Incoming::Rtp(packet.to_vec()))
             }
             _ => None,
@@ -345,6 +360,27 @@ impl Light {
         report.extend(u32::from(sequence).to_be_bytes());
         report.extend([0; 12]);
         let sealed = self.keys.as_mut().unwrap().0.encrypt_rtcp(&report).unwrap();
+        self.socket.send_to(&sealed, self.server).unwrap();
+    }
+
+    /// SSRCs that the server has asked a key frame of since the last time.
+    pub fn take_keyframe_requests(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.keyframe_requests)
+    }
+
+    /// Asks for a key frame.
+    pub fn send_pli(&mut self) {
+        self.send_rtcp(&PictureLossIndication { sender_ssrc: 1, media_ssrc: self.media_ssrc });
+    }
+
+    /// Asks for packets once more.
+    pub fn send_nack(&mut self, sequences: &[u16]) {
+        let nacks = nack_pairs_from_sequence_numbers(sequences);
+        self.send_rtcp(&TransportLayerNack { sender_ssrc: 1, media_ssrc: self.media_ssrc, nacks });
+    }
+
+    fn send_rtcp(&mut self, packet: &impl Marshal) {
+        let sealed = self.keys.as_mut().unwrap().0.encrypt_rtcp(&packet.marshal().unwrap()).unwrap();
         self.socket.send_to(&sealed, self.server).unwrap();
     }
 

@@ -6,6 +6,7 @@
 mod forged;
 mod light;
 mod publisher;
+mod replicas;
 mod server;
 mod sessions;
 mod workers;

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Bytes;
 
@@ -231,6 +232,25 @@ async fn while_draining_nothing_new_is_taken() {
     assert_eq!(fixture.sessions.count(), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn subscribers_of_a_busy_room_go_to_another_worker() {
+    let fixture = Fixture::open();
+    let publisher = fixture.publish("a").await;
+    let port = |answer: &Answer, port: u16| answer.body.contains(&format!(" 192.0.2.1 {port} typ host"));
+    assert!(port(&fixture.play("a").await, 7000), "an idle worker serves its room");
+    fixture.workers[0].keep_awake(Duration::from_millis(900));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let away = fixture.play("a").await;
+    assert!(port(&away, 7001));
+    assert_eq!((fixture.workers[0].away(), fixture.workers[1].away()), (0, 1));
+    assert_eq!(fixture.ask("GET", "/api/rooms/a", &[], "").await.json()["workers"], 2);
+    assert_eq!(fixture.ask("DELETE", &away.location(), &[], "").await.status, 200);
+    assert_eq!(fixture.workers[1].sessions().len(), 0);
+    assert_eq!(fixture.ask("GET", "/api/rooms/a", &[], "").await.json()["workers"], 1);
+    fixture.ask("DELETE", &publisher.location(), &[], "").await;
+    assert!(port(&fixture.publish("a").await, 7000), "a room stays where it is");
+}
+
 #[tokio::test]
 async fn rooms() {
     let fixture = Fixture::open();
@@ -244,7 +264,7 @@ async fn rooms() {
     fixture.settle().await;
     let room = |name: &str, subscribers: usize| {
         serde_json::json!({
-            "name": name, "hasPublisher": true, "tracks": 2, "subscribers": subscribers,
+            "name": name, "hasPublisher": true, "tracks": 2, "subscribers": subscribers, "workers": 1,
             "gcmSessions": subscribers, "cmSessions": 0, "codecs": ["opus", "H264"],
             "bitrate": 2_500_000, "bFrames": true, "packetsIn": 1_000, "bytesIn": 1_200_000,
         })
