@@ -121,6 +121,7 @@ pub struct Light {
     endpoint: Endpoint,
     keys: Option<(Context, Context)>,
     closed: bool,
+    early: Option<Incoming>,
     /// SSRCs that the server has asked a key frame of.
     keyframe_requests: Vec<u32>,
     /// Of the last packet that came.
@@ -166,6 +167,7 @@ impl Light {
             endpoint: Endpoint::new(PEER.parse().unwrap(), rtc_shared::TransportProtocol::UDP, None),
             keys: None,
             closed: false,
+            early: None,
             keyframe_requests: Vec::new(),
             media_ssrc: 0,
             setup,
@@ -193,7 +195,8 @@ impl Light {
         let deadline = Instant::now() + DEADLINE;
         while self.keys.is_none() {
             assert!(Instant::now() < deadline, "the handshake ends");
-            self.poll(Duration::from_millis(50));
+            // The first packet may come with the end of the handshake.
+            self.early = self.poll(Duration::from_millis(50));
         }
     }
 
@@ -244,6 +247,9 @@ impl Light {
         let deadline = Instant::now() + wait;
         let mut buffer = [0; 2048];
         loop {
+            if let Some(incoming) = self.early.take() {
+                return Some(incoming);
+            }
             if self.closed {
                 return Some(Incoming::Closed);
             }
