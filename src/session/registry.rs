@@ -304,7 +304,9 @@ mod tests {
         let (id, reserved) = reserve(&mut registry, Role::Subscriber, "a");
         assert_eq!(reserved.unwrap().worker, 0);
         subscribers.push((id, 0));
-        subscribers.iter().for_each(|(id, _)| drop(registry.remove(*id)));
+        for (id, _) in subscribers {
+            registry.remove(id);
+        }
         assert!(registry.room(&room("a")).is_none());
         assert_eq!(registry.counts, [0, 0]);
     }

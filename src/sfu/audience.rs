@@ -16,6 +16,7 @@ use crate::sfu::subscriber::Subscriber;
 use crate::sfu::track::PlayTrack;
 
 /// See the module.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 pub struct Audience {
     pub(super) clock: RoomClock,
     pub(super) streams: Streams,

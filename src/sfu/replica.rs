@@ -57,9 +57,10 @@ impl Replica {
         lacking
     }
 
-    /// Once, where subscribers want a key frame: where the newest one begins that is here.
-    pub fn poll_keyframe_wish(&mut self) -> Option<Option<u64>> {
-        self.audience.take_keyframe_wish().then(|| self.audience.streams.video.history().newest_keyframe())
+    /// Once, where subscribers want a key frame: the number from which on one would be news here; never 0.
+    pub fn poll_keyframe_wish(&mut self) -> Option<u64> {
+        let newest = self.audience.streams.video.history().newest_keyframe();
+        self.audience.take_keyframe_wish().then(|| newest.map_or(1, |start| start + 1))
     }
 
     /// True when [`Replica::flush`] has something to do now.

@@ -106,11 +106,11 @@ impl Room {
         cursor.advance(self.revision, *clock, *publishing, streams, &mut self.drops)
     }
 
-    /// Subscribers of a replica want a key frame; `newest` is where the newest one begins that the replica has, if it has
-    /// one.
-    pub fn handle_keyframe_wish(&mut self, newest: Option<u64>) {
+    /// Subscribers of a replica want a key frame; from this number on one would be news there.
+    pub fn handle_keyframe_wish(&mut self, from: u64) {
+        let newest = self.audience.streams.video.history().newest_keyframe();
         // One that has begun since is on its way to them.
-        if self.audience.streams.video.history().newest_keyframe() <= newest {
+        if newest.is_none_or(|start| start < from) {
             self.audience.want_keyframe();
         }
     }

@@ -106,7 +106,7 @@ impl Stream {
     /// Packets that filled a hole since the last [`Stream::flushed`].
     #[must_use]
     pub fn late(&self) -> &[u64] {
-        self.late.new()
+        self.late.unoffered()
     }
 
     /// Everything that came is about to leave: makes packets one length, with at most so many bytes of padding.
@@ -252,7 +252,7 @@ impl Late {
         self.numbers.push(number);
     }
 
-    fn new(&self) -> &[u64] {
+    fn unoffered(&self) -> &[u64] {
         &self.numbers[self.offered..]
     }
 

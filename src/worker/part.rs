@@ -15,9 +15,9 @@ use crate::worker::relay::{self, Feed, Feeder, Rounds};
 /// See the module.
 pub enum Part {
     /// The publisher is here.
-    Home(Home),
+    Home(Box<Home>),
     /// The publisher is on another worker.
-    Away(Away),
+    Away(Box<Away>),
 }
 
 /// A room, and the replicas that it feeds.
@@ -71,8 +71,8 @@ impl Home {
         self.feeders.retain(|feeder| !feeder.is_abandoned());
         let mut heard = self.feeders.len() < before;
         for feeder in &self.feeders {
-            if let Some(newest) = feeder.take_wish() {
-                self.room.handle_keyframe_wish(newest);
+            if let Some(from) = feeder.take_wish() {
+                self.room.handle_keyframe_wish(from);
                 heard = true;
             }
         }
@@ -162,8 +162,8 @@ impl Part {
             Self::Home(home) => home.room.flush(now, sink),
             Self::Away(away) => {
                 away.replica.flush(now, sink);
-                if let Some(newest) = away.replica.poll_keyframe_wish() {
-                    away.feed.wish(newest);
+                if let Some(from) = away.replica.poll_keyframe_wish() {
+                    away.feed.wish(from);
                 }
             }
         }

@@ -11,10 +11,8 @@ use crate::sfu::relay::{Cursor, Parcel};
 use crate::sfu::room::Room;
 use crate::worker::door::Door;
 
-/// No wish.
+/// No wish. A track's numbers begin with 1.
 const NONE: u64 = 0;
-/// A wish where the replica has no key frame yet. What else a wish may be is the number of its newest key frame and two.
-const ANY: u64 = 1;
 
 /// A new link: the end for the room and the end for the replica, with the doors of their workers.
 #[must_use]
@@ -50,12 +48,11 @@ impl Feeder {
         self.parcels.is_abandoned()
     }
 
-    /// Where the replica's subscribers have asked for a key frame since the last time: where the newest one begins that
-    /// the replica had then.
+    /// Where the replica's subscribers have asked for a key frame since the last time: the number from which on one
+    /// would be news there.
     #[must_use]
-    pub fn take_wish(&self) -> Option<Option<u64>> {
-        let wish = self.wish.swap(NONE, Ordering::AcqRel);
-        (wish != NONE).then(|| wish.checked_sub(ANY + 1))
+    pub fn take_wish(&self) -> Option<u64> {
+        Some(self.wish.swap(NONE, Ordering::AcqRel)).filter(|wish| *wish != NONE)
     }
 }
 
@@ -71,10 +68,9 @@ impl Feed {
         self.parcels.as_ref().is_some_and(|parcels| !parcels.is_empty())
     }
 
-    /// Subscribers want a key frame behind this one. Many wishes before the room looks are one.
-    pub fn wish(&self, newest: Option<u64>) {
-        let wish = newest.map_or(ANY, |number| number + ANY + 1);
-        if self.wish.swap(wish, Ordering::AcqRel) == NONE {
+    /// Subscribers want a key frame that begins at this number or later. Many wishes before the room looks are one.
+    pub fn wish(&self, from: u64) {
+        if self.wish.swap(from, Ordering::AcqRel) == NONE {
             self.door.ring();
         }
     }

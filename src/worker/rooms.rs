@@ -38,14 +38,14 @@ impl Rooms {
         if let Some(key) = self.homes.get(name) {
             return *key;
         }
-        let key = self.insert(name, Part::Home(make()));
+        let key = self.insert(name, Part::Home(Box::new(make())));
         self.homes.insert(name.clone(), key);
         key
     }
 
     /// The replica of a name's room, put into the place of the one that was there.
     pub fn insert_replica(&mut self, name: &RoomName, away: Away) -> RoomKey {
-        let key = self.insert(name, Part::Away(away));
+        let key = self.insert(name, Part::Away(Box::new(away)));
         self.replicas.insert(name.clone(), key);
         self.link(key);
         key

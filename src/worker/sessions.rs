@@ -103,15 +103,13 @@ impl Worker {
             let _ = admit.reply.send(Err(error));
             return;
         }
-        let room = match &admit.relay {
-            None => self.home(now, &admit.peer.room),
-            Some(home) => match self.replica(now, &admit.peer.room, home) {
-                Ok(replica) => replica,
-                Err(Busy) => {
-                    let _ = admit.reply.send(Err(AdmitError::HomeBusy));
-                    return;
-                }
-            },
+        let part = match &admit.relay {
+            None => Ok(self.home(now, &admit.peer.room)),
+            Some(home) => self.replica(now, &admit.peer.room, home),
+        };
+        let Ok(room) = part else {
+            let _ = admit.reply.send(Err(AdmitError::HomeBusy));
+            return;
         };
         let key = self.add(now, admit.peer, room, Role::Subscriber);
         if let Some(part) = self.rooms.touch(room) {

@@ -19,7 +19,7 @@ pub struct Annex {
     pub stalled: bool,
     /// Parcels that it has taken in.
     pub parcels: u64,
-    wish: Option<Option<u64>>,
+    wish: Option<u64>,
 }
 
 impl Annex {
@@ -37,8 +37,8 @@ impl Annex {
 
     /// The room feeds the ring, the replica empties it, and its wishes go back.
     pub fn exchange(&mut self, now: Instant, room: &mut Room) {
-        if let Some(newest) = self.wish.take() {
-            room.handle_keyframe_wish(newest);
+        if let Some(from) = self.wish.take() {
+            room.handle_keyframe_wish(from);
         }
         while self.ring.len() < self.capacity {
             let Some(parcel) = room.poll_relay(&mut self.cursor) else { break };

@@ -159,7 +159,7 @@ impl World {
     }
 
     pub fn subscribe(&mut self, slot: u32, conditions: Conditions) {
-        let away = self.spread && (u64::from(slot) + self.seed / 2) % 2 == 0;
+        let away = self.spread && (u64::from(slot) + self.seed / 2).is_multiple_of(2);
         let at = match (away, self.replicas.is_empty()) {
             (false, _) => At::Home,
             (true, false) => At::Replica(0),
