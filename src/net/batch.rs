@@ -29,6 +29,12 @@ pub trait Transmit {
     /// # Errors
     /// Why the first one did not go.
     fn transmit(&mut self, bytes: &[u8], trains: &[Train]) -> io::Result<usize>;
+
+    /// Sends one datagram that is too large for the path, as fragments of IP.
+    ///
+    /// # Errors
+    /// Why it did not go.
+    fn transmit_in_fragments(&mut self, bytes: &[u8], datagram: &Train) -> io::Result<()>;
 }
 
 /// What became of the datagrams of a batch, since the batch began.
@@ -46,6 +52,8 @@ pub struct SendCounts {
     pub failed: u64,
     /// Trains that the kernel would not cut, and that went as single datagrams.
     pub uncut: u64,
+    /// Datagrams that were too large for the path, and that went as fragments.
+    pub fragmented: u64,
 }
 
 /// Datagrams waiting for one system call.
@@ -108,7 +116,7 @@ impl SendBatch {
             && segment <= train.segment
             && usize::from(train.datagrams) < limits::TRAIN_SEGMENTS
             && train.len + len <= limits::TRAIN_BYTES
-            && self.offload.allows(&route.remote)
+            && self.offload.allows(&route.remote, train.segment)
         {
             train.len += len;
             train.datagrams += 1;
@@ -146,7 +154,7 @@ impl SendBatch {
                     if train.datagrams > 1 && is_refusal(&error) {
                         self.send_singly(wire, &train, &error);
                     } else {
-                        self.counts.failed += u64::from(train.datagrams);
+                        self.send_in_fragments(wire, &train, &error);
                     }
                     next += 1;
                 }
@@ -201,7 +209,8 @@ impl SendBatch {
                     next = end;
                 }
                 Err(error) if !is_full(&error) => {
-                    self.counts.failed += 1;
+                    let single = self.singles[next];
+                    went += usize::from(self.send_in_fragments(wire, &single, &error));
                     next += 1;
                 }
                 _ => {
@@ -212,8 +221,21 @@ impl SendBatch {
         }
         if went > 0 {
             self.counts.uncut += 1;
-            self.offload.refused(&train.route.remote, refusal);
+            self.offload.refused(train, refusal);
         }
+    }
+
+    /// A datagram that did not go: where the path is too narrow for it, it goes in fragments. False where it is lost.
+    fn send_in_fragments(&mut self, wire: &mut impl Transmit, datagram: &Train, refusal: &io::Error) -> bool {
+        let is_too_large = refusal.raw_os_error() == Some(libc::EMSGSIZE);
+        let sent = is_too_large && wire.transmit_in_fragments(&self.bytes, datagram).is_ok();
+        if sent {
+            self.counts.took(datagram);
+            self.counts.fragmented += 1;
+        } else {
+            self.counts.failed += u64::from(datagram.datagrams);
+        }
+        sent
     }
 }
 
@@ -228,6 +250,7 @@ impl SendCounts {
             full: self.full + other.full,
             failed: self.failed + other.failed,
             uncut: self.uncut + other.uncut,
+            fragmented: self.fragmented + other.fragmented,
         }
     }
 
@@ -242,8 +265,15 @@ impl SendCounts {
 struct Offload {
     works: bool,
     /// Slots by a hash of the address, so that the memory is bounded and one peer's path costs the others nothing.
-    refusals: Box<[Option<SocketAddr>]>,
+    refusals: Box<[Option<Refusal>]>,
     any: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Refusal {
+    remote: SocketAddr,
+    /// Trains of segments of this size, and longer ones, are refused.
+    segment: u16,
 }
 
 impl Offload {
@@ -251,19 +281,21 @@ impl Offload {
         Self { works, refusals: vec![None; limits::TRAIN_REFUSALS].into(), any: false }
     }
 
-    fn allows(&self, remote: &SocketAddr) -> bool {
-        self.works && !(self.any && self.refusals[slot(remote)] == Some(*remote))
+    fn allows(&self, remote: &SocketAddr, segment: u16) -> bool {
+        let refuses = |refusal: &Refusal| refusal.remote == *remote && refusal.segment <= segment;
+        self.works && !(self.any && self.refusals[slot(remote)].as_ref().is_some_and(refuses))
     }
 
     /// EIO comes from the device or the host's configuration, so it holds for everybody. The others come from the path
     /// (its MTU is below the segment), and a peer chooses its path.
-    fn refused(&mut self, remote: &SocketAddr, error: &io::Error) {
-        if error.raw_os_error() == Some(libc::EIO) {
-            self.works = false;
-        } else {
-            self.refusals[slot(remote)] = Some(*remote);
-            self.any = true;
+    fn refused(&mut self, train: &Train, error: &io::Error) {
+        let (remote, segment) = (train.route.remote, train.segment);
+        match error.raw_os_error() {
+            Some(libc::EIO) => self.works = false,
+            Some(libc::EMSGSIZE) => self.refusals[slot(&remote)] = Some(Refusal { remote, segment }),
+            _ => self.refusals[slot(&remote)] = Some(Refusal { remote, segment: 0 }),
         }
+        self.any = true;
     }
 }
 

@@ -50,6 +50,7 @@ impl UdpSocket {
         socket.set_send_buffer_size(limits::SOCKET_BUFFER_BYTES)?;
         // The kernel doubles what it grants, for its own bookkeeping (socket(7)).
         let buffers = SocketBuffers { receive: socket.recv_buffer_size()? / 2, send: socket.send_buffer_size()? / 2 };
+        mmsg::set_fragments(socket.as_fd(), address.is_ipv4(), false)?;
         // A kernel that does not know the option would send a train as one large datagram.
         let offload = setsockopt(&socket, sockopt::UdpGsoSegment, &0).is_ok();
         socket.bind(&address.into())?;
@@ -79,6 +80,13 @@ impl AsFd for UdpSocket {
 impl Transmit for UdpSocket {
     fn transmit(&mut self, bytes: &[u8], trains: &[Train]) -> io::Result<usize> {
         mmsg::send(self.as_fd(), bytes, trains)
+    }
+
+    fn transmit_in_fragments(&mut self, bytes: &[u8], datagram: &Train) -> io::Result<()> {
+        mmsg::set_fragments(self.as_fd(), self.address.is_ipv4(), true)?;
+        let sent = mmsg::send(self.as_fd(), bytes, std::slice::from_ref(datagram));
+        mmsg::set_fragments(self.as_fd(), self.address.is_ipv4(), false)?;
+        sent.map(drop)
     }
 }
 
@@ -246,6 +254,38 @@ mod tests {
                 assert_eq!(counts.trains, 2);
             }
         }
+    }
+
+    /// In a network of the test's own, whose loopback is as narrow as the narrowest path of IPv6.
+    #[test]
+    fn on_a_narrow_path_what_fits_goes_in_trains_and_the_rest_in_fragments() {
+        let narrow = std::thread::spawn(|| {
+            if nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).is_err() {
+                println!("not root: not shown on a real narrow path");
+                return;
+            }
+            let ip = std::process::Command::new("ip").args(["link", "set", "lo", "up", "mtu", "1280"]).status();
+            assert!(ip.unwrap().success());
+            let mut port = UdpPort::new(UdpSocket::bind("0.0.0.0:0".parse().unwrap()).unwrap());
+            let client = Plain::bind("127.0.0.1:0").unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let route = Route { local: [127, 0, 0, 1].into(), remote: client.local_addr().unwrap() };
+            for (size, trains, fragmented) in [(1_200, 1, 0), (1_400, 3, 3), (1_200, 1, 0)] {
+                let before = port.counts();
+                for _ in 0..3 {
+                    port.begin().unwrap()[..size].fill(7);
+                    port.commit(&route, size);
+                }
+                port.flush();
+                let mut data = [0; 2_048];
+                assert!((0..3).all(|_| client.recv(&mut data).unwrap() == size && data[..size] == [7; 2_048][..size]));
+                let after = port.counts();
+                let went = (after.trains - before.trains, after.fragmented - before.fragmented);
+                assert_eq!(went, (trains, fragmented), "{size} bytes");
+                assert_eq!((after.failed, after.full), (0, 0));
+            }
+        });
+        narrow.join().unwrap();
     }
 
     #[test]

@@ -10,6 +10,8 @@ struct Wire {
     script: VecDeque<Result<usize, i32>>,
     /// Refuses every train of more than one datagram to this port with this error.
     refuses: Option<(u16, i32)>,
+    /// Datagrams that went as fragments.
+    fragmented: Vec<Vec<u8>>,
     calls: usize,
 }
 
@@ -35,6 +37,12 @@ impl Transmit for Wire {
             self.sent.push((port, cut));
         }
         Ok(most.min(trains.len()))
+    }
+
+    fn transmit_in_fragments(&mut self, bytes: &[u8], datagram: &Train) -> io::Result<()> {
+        assert_eq!(datagram.datagrams, 1);
+        self.fragmented.push(bytes[datagram.start..datagram.start + datagram.len].to_vec());
+        Ok(())
     }
 }
 
@@ -173,7 +181,7 @@ fn one_unreachable_address_costs_the_others_nothing() {
 
 #[test]
 fn a_refused_train_goes_as_single_datagrams_and_is_remembered() {
-    for (error, others) in [(libc::EIO, (2, 1)), (libc::EINVAL, (2, 2)), (libc::EMSGSIZE, (2, 2))] {
+    for (error, again, others) in [(libc::EIO, 1, 1), (libc::EINVAL, 1, 2), (libc::EMSGSIZE, 2, 2)] {
         let (mut batch, mut wire) = (SendBatch::new(true), Wire::default());
         wire.refuses = Some((1, error));
         for port in [2, 1, 3] {
@@ -186,14 +194,32 @@ fn a_refused_train_goes_as_single_datagrams_and_is_remembered() {
         assert_eq!((batch.counts().uncut, batch.counts().failed, batch.counts().datagrams), (1, 0, 6));
 
         wire.sent.clear();
-        for port in [1, 2] {
-            put(&mut batch, port, 100);
-            put(&mut batch, port, 60);
+        wire.refuses = None;
+        // As before; shorter segments, which a narrow path may take; and another address.
+        for (port, len, at_once) in [(1, 100, 1), (1, 90, again), (2, 100, others)] {
+            put(&mut batch, port, len);
+            put(&mut batch, port, len);
+            batch.flush(&mut wire);
+            assert_eq!(wire.sent[0].1.len(), at_once, "error {error}, port {port}, {len} bytes");
+            wire.sent.clear();
         }
-        batch.flush(&mut wire);
-        assert_eq!(wire.shape()[..3], [(1, 1), (1, 1), others], "error {error}");
         assert_eq!(batch.counts().uncut, 1);
     }
+}
+
+#[test]
+fn what_is_too_large_for_the_path_goes_in_fragments() {
+    let (mut batch, mut wire) = (SendBatch::new(true), Wire::default());
+    // The train, then each of its two datagrams; then one that came alone.
+    wire.script = [Err(libc::EMSGSIZE), Err(libc::EMSGSIZE), Err(libc::EMSGSIZE), Err(libc::EMSGSIZE)].into();
+    for (port, len) in [(1, 1_300), (1, 1_200), (2, 1_400), (3, 100)] {
+        put(&mut batch, port, len);
+    }
+    batch.flush(&mut wire);
+    assert_eq!(wire.fragmented.iter().map(Vec::len).collect::<Vec<_>>(), [1_300, 1_200, 1_400]);
+    assert_eq!(wire.shape(), [(3, 1)]);
+    let counts = batch.counts();
+    assert_eq!((counts.datagrams, counts.fragmented, counts.uncut, counts.failed), (4, 3, 1, 0));
 }
 
 #[test]
