@@ -23,8 +23,8 @@ pub struct Load {
     pub since: usize,
 }
 
-/// A worker below this load, in thousandths, has enough room for whatever a room of its own brings: what a replica costs
-/// on top (the packets once more, a wake-up per turn) is better saved.
+/// A worker below this load, in thousandths, has room for whatever its rooms bring: what a replica costs on top (the
+/// packets once more, a wake-up per turn) is better saved.
 const BUSY: usize = 300;
 /// By so much a worker has to be busier than another one before its room gets a replica there.
 const MARGIN: usize = 150;

@@ -41,8 +41,8 @@ pub struct RoomView {
 }
 
 impl Sessions {
-    /// All rooms with a session, in the order of their names, wherever their subscribers are. A worker that does not answer in time is left out of
-    /// the figures, not of the list.
+    /// All rooms with a session, in the order of their names, wherever their subscribers are. A worker that does not
+    /// answer in time is left out of the figures, not of the list.
     pub async fn rooms(&self) -> Vec<RoomView> {
         let mut media = self.inspect().await;
         let registry = self.registry();

@@ -140,3 +140,96 @@ pub fn feed(room: &mut Room, feeders: &mut [Feeder], rounds: &mut Rounds) -> boo
     }
     behind
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::net::poll::Poller;
+    use crate::sfu::audience::Batching;
+
+    struct Bench {
+        pollers: [Poller; 2],
+        doors: [Arc<Door>; 2],
+        room: Room,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let pollers = [(); 2].map(|()| Poller::new().unwrap());
+            let doors = [0, 1].map(|index: usize| Arc::new(Door::new(pollers[index].waker(0).unwrap())));
+            let batching = Batching { window: Duration::ZERO, padding: 0 };
+            Self { pollers, doors, room: Room::new(Instant::now(), 0, 1, batching) }
+        }
+
+        fn link(&self) -> (Feeder, Feed) {
+            link(self.doors[0].clone(), self.doors[1].clone())
+        }
+
+        /// Wakes that a worker sees.
+        fn wakes(&mut self, worker: usize) -> usize {
+            self.pollers[worker].wait(Some(Duration::ZERO)).unwrap().count()
+        }
+    }
+
+    #[test]
+    fn equal_replicas_share_a_parcel_and_are_rung_for_once() {
+        let mut bench = Bench::new();
+        let links = [(); 3].map(|()| bench.link());
+        let (mut feeders, mut feeds): (Vec<Feeder>, Vec<Feed>) = links.into_iter().unzip();
+        assert!(bench.doors[1].try_sleep());
+        let mut rounds = Rounds::default();
+        assert!(!feed(&mut bench.room, &mut feeders, &mut rounds));
+        assert_eq!((rounds.0.len(), bench.wakes(1)), (1, 0), "not before all is in the rings");
+        rounds.make();
+        assert_eq!((bench.wakes(1), bench.wakes(0)), (1, 0));
+        assert!(bench.doors[1].answer());
+        let parcels: Vec<_> = feeds.iter_mut().map(|feed| feed.take().unwrap()).collect();
+        assert!(parcels.windows(2).all(|pair| Arc::ptr_eq(&pair[0], &pair[1])));
+        feed(&mut bench.room, &mut feeders, &mut rounds);
+        assert!(rounds.0.is_empty() && feeds.iter().all(|feed| !feed.has_more()), "nothing is new");
+    }
+
+    #[test]
+    fn a_full_ring_keeps_its_place_and_holds_up_nobody_else() {
+        let mut bench = Bench::new();
+        let (mut feeders, mut feeds): (Vec<Feeder>, Vec<Feed>) = [bench.link(), bench.link()].into_iter().unzip();
+        let mut rounds = Rounds::default();
+        let mut taken = 0;
+        for turn in 0..limits::RELAY_PARCELS + 10 {
+            // Each is a change of state, which is a parcel.
+            bench.room.remove_publisher(Instant::now());
+            let behind = feed(&mut bench.room, &mut feeders, &mut rounds);
+            assert_eq!(behind, turn + 1 >= limits::RELAY_PARCELS, "turn {turn}");
+            taken += usize::from(feeds[0].take().is_some());
+        }
+        assert_eq!(taken, limits::RELAY_PARCELS + 10);
+        assert_eq!(std::iter::from_fn(|| feeds[1].take()).count(), limits::RELAY_PARCELS);
+        assert!(!feed(&mut bench.room, &mut feeders, &mut rounds));
+        assert!(feeds[1].take().is_some() && feeds[1].take().is_none(), "what it missed is one parcel now");
+    }
+
+    #[test]
+    fn many_wishes_are_one_and_ring_once() {
+        let mut bench = Bench::new();
+        let (feeder, replica) = bench.link();
+        assert_eq!(feeder.take_wish(), None);
+        assert!(bench.doors[0].try_sleep());
+        (1..6).for_each(|number| replica.wish(number));
+        assert_eq!(bench.wakes(0), 1);
+        assert!(bench.doors[0].answer() && !bench.doors[0].answer());
+        assert_eq!((feeder.take_wish(), feeder.take_wish()), (Some(5), None));
+    }
+
+    #[test]
+    fn a_replica_that_goes_is_noticed() {
+        let mut bench = Bench::new();
+        let (feeder, replica) = bench.link();
+        assert!(!feeder.is_abandoned() && replica.is_from(&bench.doors[0]) && !replica.is_from(&bench.doors[1]));
+        assert!(bench.doors[0].try_sleep());
+        drop(replica);
+        assert!(feeder.is_abandoned());
+        assert_eq!(bench.wakes(0), 1);
+    }
+}
