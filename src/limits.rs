@@ -124,7 +124,7 @@ pub const TIMELINE_CHANGES: usize = 64;
 /// Changes of the mapping to one subscriber's sequence numbers that are remembered, for NACKs that come late.
 pub const EGRESS_CHANGES: usize = 8;
 
-/// Payload bytes of one parcel to a replica: a turn's packets are 4 kB, and the past comes to a new replica in portions.
+/// Payload bytes of one parcel to a replica: a turn's packets are 4 kB; the past comes to a new replica in portions.
 pub const RELAY_PARCEL_BYTES: usize = 32 << 10;
 /// Packets of one parcel, where they are small.
 pub const RELAY_PARCEL_PACKETS: usize = 256;
