@@ -117,3 +117,60 @@ async fn junk_from_strangers_is_dropped_and_counted() {
     assert_eq!((total(&state), state.sessions, state.datagrams_out), (6, 0, 0));
     bench.shut_down().await;
 }
+
+/// Asks a worker to admit a subscriber of a room that is on the worker of `home`.
+async fn admit_away(bench: &Bench, n: u8, home: mailbox::Mailbox) -> Result<(), mailbox::AdmitError> {
+    let credentials = |ufrag: &str| crate::sdp::IceCredentials { ufrag: ufrag.into(), pwd: "p".repeat(22) };
+    let peer = mailbox::PeerSetup {
+        session: crate::id::SessionId::from_random([n; 16]),
+        room: crate::id::RoomName::parse("spread").unwrap(),
+        local: credentials(&format!("ours{n}")),
+        remote: credentials("theirs"),
+        fingerprint: Certificate::generate().unwrap().fingerprint(),
+        role: crate::sdp::DtlsRole::Server,
+    };
+    let (reply, verdict) = oneshot::channel();
+    let admit = mailbox::AdmitSubscriber { peer, tracks: vec![], relay: Some(home), reply };
+    bench.handle.send(Command::AdmitSubscriber(Box::new(admit))).unwrap();
+    verdict.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_replica_lives_as_long_as_its_subscribers_and_its_room_as_long_as_the_replica() {
+    let (home, mut away) = (Bench::new(), Bench::new());
+    for n in 0..2 {
+        assert_eq!(admit_away(&away, n, home.handle.mailbox().clone()).await, Ok(()));
+    }
+    let (at_home, there) = (home.state().await, away.state().await);
+    assert_eq!((at_home.rooms.len(), at_home.replicas.len(), at_home.sessions), (1, 0, 0));
+    assert_eq!((there.rooms.len(), there.replicas.len(), there.sessions), (0, 1, 2));
+    for n in 0..2 {
+        assert_eq!(home.state().await.rooms.len(), 1, "somebody is there");
+        let (reply, removed) = oneshot::channel();
+        let session = crate::id::SessionId::from_random([n; 16]);
+        away.handle.send(Command::Remove { session, reason: mailbox::EndReason::Deleted, reply }).unwrap();
+        assert!(removed.await.unwrap());
+        assert!(matches!(away.events.recv().await, Some((3, Event::Ended { .. }))));
+    }
+    assert_eq!(away.state().await.replicas.len(), 0);
+    // The worker of the replica rings when the replica has gone, which may be a moment after it answered.
+    let ended = async {
+        while !home.state().await.rooms.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.expect("the room ends with its replica");
+    away.shut_down().await;
+    home.shut_down().await;
+}
+
+#[tokio::test]
+async fn without_its_room_there_is_no_replica() {
+    let (home, away) = (Bench::new(), Bench::new());
+    let mailbox = home.handle.mailbox().clone();
+    home.shut_down().await;
+    assert_eq!(admit_away(&away, 0, mailbox).await, Err(mailbox::AdmitError::HomeBusy));
+    let state = away.state().await;
+    assert_eq!((state.replicas.len(), state.sessions), (0, 0));
+    away.shut_down().await;
+}
