@@ -265,6 +265,8 @@ pub const LOAD_STREAMS: usize = 8;
 pub const LOAD_ROOMS: u32 = 10_000;
 /// Subscribers of one run.
 pub const LOAD_SUBSCRIBERS: u32 = 100_000;
+/// Full subscribers of one run: each costs some hundred times as much as a light one.
+pub const LOAD_FULL: u32 = 64;
 /// From the end of the ramp to the first key frame of the last subscriber.
 pub const LOAD_JOIN_TIME: Duration = Duration::from_secs(20);
 /// From the end of the measurement to the end of the last session.

@@ -1,16 +1,18 @@
 //! `rillcast load`
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use clap::builder::RangedI64ValueParser;
 
 use crate::cli::Failure;
-use crate::limits::{LOAD_ROOMS, LOAD_SUBSCRIBERS, LOAD_THREADS};
+use crate::limits::{LOAD_FULL, LOAD_ROOMS, LOAD_SUBSCRIBERS, LOAD_THREADS};
 use crate::load::plan::{Feedback, Media, Pacing, Plan};
+use crate::load::progress::Progress;
 use crate::load::text::Text;
-use crate::load::{LoadError, Second, run as run_load};
+use crate::load::{LoadError, html, run as run_load};
 use crate::rtp::codec::Codec;
 
 /// Measure a WHIP/WHEP server under load
@@ -18,6 +20,7 @@ use crate::rtp::codec::Codec;
 /// Publishes synthetic streams, plays each of them by many light subscribers, and reports what arrived, how late, how
 /// fast sessions joined, and what the server spent on it. Sends to this machine only, unless you say that the other one
 /// is yours. docs/load.md says what each figure means. Exit code 0 when all joined, 1 when not, 2 for wrong flags.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     /// The server, for example http://127.0.0.1:8080
@@ -25,12 +28,16 @@ pub struct Args {
     url: String,
 
     /// Rooms, each with one publisher
-    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=i64::from(LOAD_ROOMS)))]
+    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = between(1, LOAD_ROOMS))]
     rooms: u32,
 
     /// Subscribers, spread evenly over the rooms
-    #[arg(long, value_name = "COUNT", default_value = "10", value_parser = clap::value_parser!(u32).range(0..=i64::from(LOAD_SUBSCRIBERS)))]
+    #[arg(long, value_name = "COUNT", default_value = "10", value_parser = between(0, LOAD_SUBSCRIBERS))]
     subs: u32,
+
+    /// Full subscribers beside them: whole peer connections that check every packet
+    #[arg(long, value_name = "COUNT", default_value = "0", value_parser = between(0, LOAD_FULL))]
+    full: u32,
 
     /// The room's name; several rooms are numbered behind it
     #[arg(long, value_name = "NAME", default_value = "load")]
@@ -57,7 +64,7 @@ pub struct Args {
     bitrate: u32,
 
     /// Frames per second
-    #[arg(long, value_name = "COUNT", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=240))]
+    #[arg(long, value_name = "COUNT", default_value = "30", value_parser = between(1, 240))]
     fps: u32,
 
     /// From one key frame to the next
@@ -97,7 +104,7 @@ pub struct Args {
     late: Duration,
 
     /// Receiving threads
-    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=i64::from(LOAD_THREADS)))]
+    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = threads())]
     threads: u8,
 
     /// How often receiving threads look for packets once all have joined; 0: at each packet
@@ -127,6 +134,10 @@ pub struct Args {
     /// Write the report as JSON to a file, or to the standard output instead of the text (-)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+
+    /// Write the report as one HTML page with plots
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 
     /// The target is another machine, and you may load it
     #[arg(long)]
@@ -167,7 +178,7 @@ impl Args {
             room: self.room.clone(),
             publish: !self.no_publish,
             subscribers: self.subs,
-            full: 0,
+            full: self.full,
             settle: self.settle,
             ramp: self.ramp.unwrap_or(Duration::from_millis(10) * self.subs),
             duration: self.duration,
@@ -186,25 +197,40 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let mut show = |second: &Second| {
-        if std::io::stderr().is_terminal() {
-            eprintln!("{second:?}");
-        }
-    };
-    let report = run_load(&args.plan(), &mut show).map_err(|error| match error {
+    let stderr = std::io::stderr();
+    let mut progress = Progress::new(&stderr, stderr.is_terminal());
+    // A progress that cannot be shown stops nothing.
+    let result = run_load(&args.plan(), &mut |second| drop(progress.show(second)));
+    drop(progress.finish());
+    let report = result.map_err(|error| match error {
         LoadError::Plan(_) => Failure::usage(error),
         LoadError::Failed(_) => Failure::failed(error),
     })?;
+    let write = |path: &Path, text: String| {
+        std::fs::write(path, text).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+    };
+    if let Some(path) = &args.html {
+        write(path, html::page(&report).map_err(Failure::failed)?)?;
+    }
     let json = || serde_json::to_string_pretty(&report).map_err(Failure::failed);
     match &args.json {
         Some(path) if path.as_os_str() == "-" => println!("{}", json()?),
-        Some(path) => {
-            std::fs::write(path, json()?).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+        other => {
+            if let Some(path) = other {
+                write(path, json()?)?;
+            }
             print!("{}", Text(&report));
         }
-        None => print!("{}", Text(&report)),
     }
     report.failure().map_or(Ok(()), |why| Err(Failure::Failed(why)))
+}
+
+fn between(least: u32, most: u32) -> RangedI64ValueParser<u32> {
+    RangedI64ValueParser::new().range(i64::from(least)..=i64::from(most))
+}
+
+fn threads() -> RangedI64ValueParser<u8> {
+    RangedI64ValueParser::new().range(1..=i64::from(LOAD_THREADS))
 }
 
 /// A time: `2s`, `1.5` (seconds), `100ms`, `3m`.

@@ -30,7 +30,7 @@ enum Command {
     Demo(demo::Args),
     Publish(publish::Args),
     Play(play::Args),
-    Load(load::Args),
+    Load(Box<load::Args>),
     Healthcheck(healthcheck::Args),
 }
 

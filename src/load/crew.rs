@@ -75,7 +75,8 @@ impl Bulletin {
         self.order.store(order as u8, Ordering::Relaxed);
     }
 
-    fn order(&self) -> Order {
+    /// What all threads should do.
+    pub fn order(&self) -> Order {
         match self.order.load(Ordering::Relaxed) {
             0 => Order::Run,
             1 => Order::Quiet,
@@ -122,11 +123,6 @@ impl Boss {
         let told = self.commands.try_send(command).is_ok();
         self.waker.wake();
         told
-    }
-
-    /// Ends the thread's sleep.
-    pub fn wake(&self) {
-        self.waker.wake();
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::load::plan::Media;
 use crate::load::stamp::{STAMP_BYTES, Stamp};
 use crate::rtp::codec::Codec;
+use crate::rtp::sequence::low32;
 use crate::sfu::random::Random;
 
 /// Largest payload: what Chromium's packets carry when all its header extensions are there.
@@ -112,7 +113,7 @@ impl Encoder {
     #[must_use]
     pub fn timestamp(&self) -> u32 {
         let ticks = u64::from(self.frame) * 90_000 / u64::from(self.fps);
-        self.first_timestamp.wrapping_add((ticks & u64::from(u32::MAX)) as u32)
+        self.first_timestamp.wrapping_add(low32(ticks.cast_signed()))
     }
 
     fn size(&mut self, key: bool) -> usize {
@@ -184,7 +185,7 @@ fn head(codec: Codec, piece: &Piece) -> (Vec<u8>, usize) {
             if first && last {
                 head.push(kind);
             } else {
-                head.extend_from_slice(&[kind & 0x60 | 28, kind & 0x1f | bit(first, 0x80) | bit(last, 0x40)]);
+                head.extend_from_slice(&[kind & 0x60 | 0x1c, kind & 0x1f | bit(first, 0x80) | bit(last, 0x40)]);
             }
             head.extend_from_slice(if first { slice } else { &[] });
         }

@@ -3,9 +3,12 @@
 //! [`run`] publishes, waits, lets subscribers join, measures one window, and ends all sessions. One thread publishes,
 //! one or a few receive, some wait for HTTP answers; this one looks at what they count.
 
+mod arrivals;
 mod board;
 mod crew;
+mod full;
 mod histogram;
+pub mod html;
 mod keysearch;
 mod link;
 mod media;
@@ -16,6 +19,7 @@ mod pace;
 pub mod plan;
 mod ports;
 mod process;
+pub mod progress;
 mod publisher;
 mod receivers;
 pub mod report;

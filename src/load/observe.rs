@@ -16,6 +16,9 @@ pub struct Second {
     pub at: f64,
     /// What was going on.
     pub phase: &'static str,
+    /// How far through it (0 to 1).
+    #[serde(skip)]
+    pub through: f64,
     /// Packets that arrived, per second.
     pub packets: f64,
     /// Megabits that arrived, per second.
@@ -138,7 +141,7 @@ impl Observer {
     }
 
     /// Ends a second, if it has passed; returns its row.
-    pub fn tick(&mut self, phase: &'static str) -> Option<&Second> {
+    pub fn tick(&mut self, phase: &'static str, through: f64) -> Option<&Second> {
         if self.last.at.elapsed() < Duration::from_secs(1) {
             return None;
         }
@@ -151,6 +154,7 @@ impl Observer {
         self.seconds.push(Second {
             at: now.at.saturating_duration_since(self.start).as_secs_f64(),
             phase,
+            through,
             packets: ratio(gone.packets, seconds),
             mbits: ratio(gone.bytes * 8, seconds) / 1e6,
             missing: now.counts.missing,

@@ -43,7 +43,7 @@ impl Offer<'_> {
     /// To receive whatever there is.
     #[must_use]
     pub fn play(&self) -> String {
-        let mut text = self.head(true);
+        let mut text = head(true);
         self.media(&mut text, "audio", "0", &[AUDIO], "recvonly");
         self.media(&mut text, "video", "1", &VIDEO, "recvonly");
         text
@@ -52,23 +52,17 @@ impl Offer<'_> {
     /// To send one video, and maybe one audio.
     #[must_use]
     pub fn publish(&self, codec: Codec, ssrcs: Ssrcs) -> String {
-        let mut text = self.head(ssrcs.audio.is_some());
+        let mut text = head(ssrcs.audio.is_some());
+        // Nothing is numbered, so nothing can be reported on.
+        let plain = Offer { transport_cc: false, ..*self };
         if let Some(ssrc) = ssrcs.audio {
-            self.media(&mut text, "audio", "0", &[AUDIO], "sendonly");
+            plain.media(&mut text, "audio", "0", &[AUDIO], "sendonly");
             sender(&mut text, ssrc, "audio");
         }
         let format: Vec<_> = VIDEO.into_iter().filter(|(_, offered, _)| *offered == codec).collect();
-        self.media(&mut text, "video", "1", &format, "sendonly");
+        plain.media(&mut text, "video", "1", &format, "sendonly");
         sender(&mut text, ssrcs.video, "video");
         text
-    }
-
-    fn head(&self, audio: bool) -> String {
-        let mids = if audio { "0 1" } else { "1" };
-        format!(
-            "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
-             a=group:BUNDLE {mids}\r\na=msid-semantic: WMS load\r\n"
-        )
     }
 
     fn media(&self, text: &mut String, kind: &str, mid: &str, formats: &[(u8, Codec, &str)], direction: &str) {
@@ -100,6 +94,14 @@ impl Offer<'_> {
             }
         }
     }
+}
+
+fn head(audio: bool) -> String {
+    let mids = if audio { "0 1" } else { "1" };
+    format!(
+        "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
+         a=group:BUNDLE {mids}\r\na=msid-semantic: WMS load\r\n"
+    )
 }
 
 fn sender(text: &mut String, ssrc: u32, track: &str) {
@@ -163,12 +165,6 @@ impl Answer {
         })
     }
 
-    /// The payload type of a codec.
-    #[must_use]
-    pub fn payload_type(&self, codec: Codec) -> Option<u8> {
-        self.formats.iter().find(|(_, other)| *other == codec).map(|(number, _)| *number)
-    }
-
     /// Where to send: the first IPv4 candidate that `allowed` admits, one on loopback first where the server is on this
     /// machine.
     #[must_use]
@@ -213,7 +209,6 @@ mod tests {
         assert_eq!((answer.credentials.ufrag.as_str(), answer.credentials.pwd.as_str()), ("abcd", "secret"));
         assert_eq!((answer.fingerprint.digest.as_slice(), answer.role), (&[10, 255][..], DtlsRole::Client));
         assert_eq!(answer.formats, [(111, Codec::Opus), (102, Codec::H264)]);
-        assert_eq!((answer.payload_type(Codec::H264), answer.payload_type(Codec::Vp8)), (Some(102), None));
         assert_eq!(answer.transport_cc, Some(5));
         let server = |local, allowed: fn(IpAddr) -> bool| answer.server(local, allowed).map(|at| at.to_string());
         assert_eq!(server(true, |_| true).as_deref(), Some("127.0.0.1:7001"));

@@ -26,7 +26,7 @@ pub struct Plan {
     pub publish: bool,
     /// Light subscribers, over all rooms.
     pub subscribers: u32,
-    /// Full subscribers among them: whole peer connections.
+    /// Full subscribers beside them: whole peer connections.
     pub full: u32,
     /// Publishers alone, before the first subscriber.
     #[serde(serialize_with = "seconds")]

@@ -17,7 +17,7 @@ use crate::peer::srtp::Srtp;
 use crate::rtp::packet::{Header, MAX_HEADER};
 use crate::rtp::sequence::low16;
 use crate::sfu::report::SenderReport;
-use crate::sfu::rtcp::{Feedback, feedback};
+use crate::sfu::rtcp::{Feedback, NackPair, feedback};
 
 /// Between two sender reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -184,7 +184,7 @@ impl Publisher {
         let Some(srtp) = &mut self.srtp else { return };
         let ntp = clock.ntp(now);
         let since = now.saturating_duration_since(self.origin).as_micros();
-        let ticks = |rate: u128| u32::try_from(since * rate / 1_000_000 & 0xffff_ffff).expect("32 bits");
+        let ticks = |rate: u128| u32::try_from((since * rate / 1_000_000) & 0xffff_ffff).expect("32 bits");
         let tracks = [(Some(&self.video), 90_000), (self.audio.as_ref(), 48_000)];
         for (track, rate) in tracks {
             let Some(track) = track else { continue };
@@ -212,7 +212,7 @@ impl Publisher {
                     self.encoder.request_key_frame();
                 }
                 Feedback::Nack(nack) => {
-                    for number in nack.nacks.iter().flat_map(|pair| pair.packet_list()) {
+                    for number in nack.nacks.iter().flat_map(NackPair::packet_list) {
                         board.counts.nacks += 1;
                         self.repeat(nack.media_ssrc, number, ports, board);
                     }

@@ -13,7 +13,7 @@ use crate::load::crew::{Admission, Command, Order, Orders, since_1970};
 use crate::load::link::Link;
 use crate::load::ports::{Place, Ports};
 use crate::load::rtcp::Compound;
-use crate::load::subscriber::{Context, Outcome, Rules, Subscriber};
+use crate::load::subscriber::{Agreed, Context, Outcome, Rules, Subscriber};
 use crate::peer::certificate::Certificate;
 use crate::peer::demux::Kind;
 use crate::peer::outbox::Outgoing;
@@ -98,7 +98,9 @@ impl Receivers {
             self.sleep()?;
         }
         let left: Vec<usize> = self.subscribers.iter().map(|(slot, _)| slot).collect();
-        left.into_iter().for_each(|slot| self.remove(slot));
+        for slot in left {
+            self.remove(slot);
+        }
         Ok(self.outcomes)
     }
 
@@ -136,17 +138,18 @@ impl Receivers {
             self.board.lock().counts.ended += 1;
             return;
         };
-        let link = Link::new(now, admission.agreement, &self.certificate);
+        let Admission { id, room, began, answered, agreement, formats, transport_cc, .. } = admission;
+        let link = Link::new(now, agreement, &self.certificate);
         let our_ssrc = u32::try_from(self.random.draw() >> 32).expect("32 bits");
-        let mut subscriber = Subscriber::new(place, link, admission.room, admission.began, admission.formats, our_ssrc);
-        subscriber.times.answered = Some(admission.answered);
+        let agreed = Agreed { room, began, answered, formats, transport_cc };
+        let subscriber = Subscriber::new(place, link, agreed, our_ssrc);
         let slot = self.subscribers.insert(subscriber);
         self.joining += 1;
         if self.by_key.len() <= place.key {
             self.by_key.resize(place.key + 1, None);
         }
         self.by_key[place.key] = Some(slot);
-        self.by_id.insert(admission.id, slot);
+        self.by_id.insert(id, slot);
         self.timers.arm(slot, Some(now));
     }
 

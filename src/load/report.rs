@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::load::board::Counts;
+use crate::load::full::Full;
 use crate::load::histogram::{Histogram, Percentiles};
 use crate::load::observe::{Second, Window};
 use crate::load::plan::Plan;
@@ -30,6 +31,8 @@ pub struct Report {
     pub joins: Joins,
     /// What came, from the first packet to the last.
     pub delivery: Delivery,
+    /// What full subscribers saw, where there were any.
+    pub full: Option<Full>,
     /// What was measured while all had joined and none was to leave (but by churn).
     pub window: Steady,
     /// The server, where its process is known.
@@ -107,7 +110,7 @@ pub struct Steady {
 #[derive(Clone, Default, Serialize, Debug)]
 pub struct Server {
     /// User and system time for each packet that arrived, in µs.
-    pub us_per_packet: f64,
+    pub us_per_packet: Option<f64>,
     /// User and system time, in cores.
     pub cores: f64,
     /// Resident memory in kB with publishers alone, and at the end of the window.
@@ -142,6 +145,8 @@ pub struct Findings {
     pub start: Instant,
     /// What became of all subscribers.
     pub outcomes: Vec<Outcome>,
+    /// What full subscribers saw.
+    pub full: Option<Full>,
     /// Subscribers that were asked for and refused; publishers that were asked for and connected.
     pub refused: u64,
     /// See [`Joins::publishers`].
@@ -173,7 +178,9 @@ impl Report {
         let server = Server::new(&findings);
         let window = Steady::new(&findings.window);
         let total = |count: fn(&Outcome) -> u64| findings.outcomes.iter().map(count).sum::<u64>();
-        let (expected, lost) = (total(|outcome| outcome.expected), total(|outcome| outcome.lost));
+        let by_full = findings.full.as_ref().map_or((0, 0), |full| (full.video.packets, full.video.lost));
+        let lost = total(|outcome| outcome.lost) + by_full.1;
+        let expected = total(|outcome| outcome.expected) + by_full.0 + by_full.1;
         let delivery = Delivery {
             packets: findings.counts.packets,
             expected,
@@ -188,6 +195,7 @@ impl Report {
             machine: Machine::this(),
             joins,
             delivery,
+            full: findings.full,
             window,
             server,
             generator,
@@ -255,10 +263,11 @@ impl Server {
     fn new(findings: &Findings) -> Option<Self> {
         let window = &findings.window;
         let (cpu, seconds) = (window.server_cpu?, window.length.as_secs_f64());
+        let packets = Some(window.counts.packets).filter(|packets| *packets > 0);
         let resident = findings.resident.unwrap_or_default();
         let grown = resident.1.saturating_sub(resident.0);
         Some(Self {
-            us_per_packet: cpu.as_secs_f64() * 1e6 / per(window.counts.packets.max(1), 1.0),
+            us_per_packet: packets.map(|packets| cpu.as_secs_f64() * 1e6 / per(packets, 1.0)),
             cores: cpu.as_secs_f64() / seconds,
             resident_kb: resident,
             kb_per_subscriber: (findings.present > 0).then(|| per(grown, per(findings.present, 1.0))),

@@ -153,7 +153,7 @@ impl Office {
         let ssrc = || u32::from_be_bytes(random());
         let media = &self.plan.media;
         let ssrcs = Ssrcs { video: ssrc(), audio: media.audio.then(ssrc) };
-        let text = |offer: &Offer<'_>| offer.publish(media.codec, ssrcs);
+        let text = |offer: Offer<'_>| offer.publish(media.codec, ssrcs);
         let admission = self.negotiate(agent, &self.plan.whip(room), (id, room), ssrcs, text)?;
         told(senders.tell(Command::Admit(Box::new(admission))))
     }
@@ -170,12 +170,12 @@ impl Office {
         url: &str,
         (id, room): (u64, u32),
         ssrcs: Ssrcs,
-        text: impl FnOnce(&Offer<'_>) -> String,
+        text: impl FnOnce(Offer<'_>) -> String,
     ) -> Result<Admission, String> {
         let began = Instant::now();
         let local = credentials();
         let transport_cc = self.plan.feedback == Feedback::Full;
-        let offer = text(&Offer { credentials: &local, fingerprint: &self.fingerprint, transport_cc });
+        let offer = text(Offer { credentials: &local, fingerprint: &self.fingerprint, transport_cc });
         let mut session = post(agent, url, self.plan.token.as_deref(), &offer).map_err(|error| error.to_string())?;
         let answered = began.elapsed();
         let answer = Answer::parse(&session.answer);
@@ -202,16 +202,17 @@ impl Office {
     }
 
     fn leave(&self, agent: &Agent, id: u64) {
+        // First its thread, so that the server's goodbye is not taken for a session that was lost. The thread knows no
+        // such subscriber where it was a publisher, and may have ended.
+        if !self.receivers.is_empty() {
+            let _ = self.receiver(id).tell(Command::Remove(id));
+        }
         let session = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         if let Some(Err(error)) = session.map(|session| session.delete_by(agent)) {
-            // Where the URL is another one for each session, only the last part of the text says what it was.
+            // Each session has another URL: only the last part of the text says what it was.
             let text = error.to_string();
             let what = text.rsplit_once(": ").map_or(text.as_str(), |(_, what)| what);
             self.bulletin.complain(&format!("DELETE: {what}"));
-        }
-        // The thread knows no such subscriber where it was a publisher, and may have ended.
-        if !self.receivers.is_empty() {
-            let _ = self.receiver(id).tell(Command::Remove(id));
         }
     }
 }

@@ -66,6 +66,19 @@ impl Compound {
         self.close(start)
     }
 
+    /// Adds transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1) with this content.
+    pub fn transport_cc(&mut self, sender: u32, media: u32, body: &[u8]) -> &mut Self {
+        let start = self.open(0x8f, 205, sender, media);
+        self.0.extend_from_slice(body);
+        let padding = self.0.len().next_multiple_of(4) - self.0.len();
+        if padding > 0 {
+            self.0[start] |= 0x20;
+            self.0.resize(self.0.len() + padding - 1, 0);
+            self.0.push(u8::try_from(padding).expect("below 4"));
+        }
+        self.close(start)
+    }
+
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -101,7 +114,7 @@ impl Compound {
 mod tests {
     use bytes::Bytes;
     use rtcp::receiver_report::ReceiverReport;
-    use rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
+    use rtcp::transport_feedbacks::transport_layer_nack::{NackPair, TransportLayerNack};
 
     use super::*;
 
@@ -119,7 +132,7 @@ mod tests {
         assert_eq!((read.ssrc, read.fraction_lost, read.total_lost), (7, 64, 3));
         assert_eq!((read.last_sequence_number, read.jitter, read.last_sender_report, read.delay), (70_000, 5, 6, 8));
         let nack = packets[1].as_any().downcast_ref::<TransportLayerNack>().unwrap();
-        let asked: Vec<u16> = nack.nacks.iter().flat_map(|pair| pair.packet_list()).collect();
+        let asked: Vec<u16> = nack.nacks.iter().flat_map(NackPair::packet_list).collect();
         assert_eq!((nack.media_ssrc, asked.as_slice()), (7, &missing[..]));
         assert_eq!(packets.len(), 3);
     }

@@ -112,7 +112,6 @@ impl Came {
         self.0[word] &= !bit;
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "below WORDS")]
     fn place(number: u64) -> (usize, u64) {
         let at = number % WINDOW;
         ((at / 64) as usize, 1 << (at % 64))

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::limits::{CLIENT_CONNECT_TIME, LOAD_JOIN_TIME, LOAD_LEAVE_TIME};
 use crate::load::board::SharedBoard;
 use crate::load::crew::{Bulletin, Order, commands, since_1970};
+use crate::load::full::FullSubscribers;
 use crate::load::observe::{Observer, Second, Window};
 use crate::load::plan::Plan;
 use crate::load::ports::Ports;
@@ -59,6 +60,10 @@ struct Stage<'a> {
     observer: Observer,
     senders: Option<JoinHandle<io::Result<()>>>,
     receivers: Vec<JoinHandle<io::Result<Vec<Outcome>>>>,
+    full: Option<FullSubscribers>,
+    full_board: SharedBoard,
+    loopback: bool,
+    run: u16,
     next_id: u64,
     /// Subscribers that are there, the oldest first.
     present: VecDeque<u64>,
@@ -75,7 +80,7 @@ struct Acts {
 impl<'a> Stage<'a> {
     fn build(plan: &'a Plan, loopback: bool, server: Option<ProcessWatch>) -> io::Result<Self> {
         let start = Instant::now();
-        let run = u16::try_from(since_1970() / 1_000_003 & 0xffff).expect("16 bits");
+        let run = u16::try_from((since_1970() / 1_000_003) & 0xffff).expect("16 bits");
         let certificate = Arc::new(Certificate::generate().map_err(io::Error::other)?);
         let bulletin: Arc<Bulletin> = Arc::default();
         let publishing = SharedBoard::default();
@@ -110,10 +115,28 @@ impl<'a> Stage<'a> {
             done: Mutex::default(),
         });
         let requesters = Requesters::start(&office);
+        let full_board = SharedBoard::default();
+        boards.push(full_board.clone());
         let observer = Observer::new(start, boards, publishing, server);
         let present = VecDeque::new();
         let (next_id, asked) = (0, 0);
-        Ok(Self { plan, start, office, bulletin, requesters, observer, senders, receivers, next_id, present, asked })
+        Ok(Self {
+            plan,
+            start,
+            office,
+            bulletin,
+            requesters,
+            observer,
+            senders,
+            receivers,
+            full: None,
+            full_board,
+            loopback,
+            run,
+            next_id,
+            present,
+            asked,
+        })
     }
 
     fn play(&mut self, show: &mut dyn FnMut(&Second)) -> Result<Acts, LoadError> {
@@ -133,7 +156,7 @@ impl<'a> Stage<'a> {
         });
         let window = self.observer.close_window();
         let after = self.observer.server_resident();
-        let present = self.present.len() as u64;
+        let present = self.present.len() as u64 + u64::from(self.plan.full);
         self.bulletin.announce(Order::Quiet);
         self.during("end", LINGER, show, |_, _| {});
         Ok(Acts { window, resident: before.zip(after), present })
@@ -157,7 +180,7 @@ impl<'a> Stage<'a> {
                 let connected = self.observer.sent().connected;
                 return Err(LoadError::Failed(format!("{connected} of {rooms} publishers connected: {why}")));
             }
-            self.look("publishers join", show);
+            self.look("publishers join", 0.0, show);
         }
         Ok(())
     }
@@ -165,22 +188,28 @@ impl<'a> Stage<'a> {
     fn join(&mut self, show: &mut dyn FnMut(&Second)) -> Result<(), LoadError> {
         let total = self.plan.subscribers;
         let start = Instant::now();
+        if self.plan.full > 0 {
+            let (board, bulletin) = (&self.full_board, &self.bulletin);
+            let full = FullSubscribers::start(self.plan, self.loopback, board, bulletin, self.run);
+            self.full = Some(full.map_err(|error| LoadError::Failed(error.to_string()))?);
+            self.asked += u64::from(self.plan.full);
+        }
         for number in 0..total {
             let at = self.plan.ramp.mul_f64(f64::from(number) / f64::from(total));
             while start.elapsed() < at {
-                self.look("joining", show);
+                self.look("joining", f64::from(number) / f64::from(total), show);
             }
             self.join_one();
         }
         let deadline = Instant::now() + LOAD_JOIN_TIME;
         loop {
             let (done, counts) = (self.office.done(), self.observer.counts());
-            if counts.playing + counts.ended + done.not_played >= u64::from(total) || Instant::now() > deadline {
+            if counts.playing + counts.ended + done.not_played >= self.asked || Instant::now() > deadline {
                 break;
             }
-            self.look("joining", show);
+            self.look("joining", 1.0, show);
         }
-        if total > 0 && self.observer.counts().playing == 0 {
+        if self.asked > 0 && self.observer.counts().playing == 0 {
             let errors: Vec<String> = self.bulletin.errors().into_keys().collect();
             let why = if errors.is_empty() { "no key frame came in time".to_owned() } else { errors.join("; ") };
             return Err(LoadError::Failed(format!("no subscriber got a picture: {why}")));
@@ -199,13 +228,13 @@ impl<'a> Stage<'a> {
         let start = Instant::now();
         while start.elapsed() < length {
             act(self, start.elapsed());
-            self.look(phase, show);
+            self.look(phase, start.elapsed().as_secs_f64() / length.as_secs_f64(), show);
         }
     }
 
-    fn look(&mut self, phase: &'static str, show: &mut dyn FnMut(&Second)) {
+    fn look(&mut self, phase: &'static str, through: f64, show: &mut dyn FnMut(&Second)) {
         std::thread::sleep(LOOK);
-        if let Some(second) = self.observer.tick(phase) {
+        if let Some(second) = self.observer.tick(phase, through) {
             show(second);
         }
     }
@@ -220,7 +249,7 @@ impl<'a> Stage<'a> {
 
     fn join_one(&mut self) {
         let id = self.new_id();
-        let room = u32::try_from(self.asked % u64::from(self.plan.rooms)).expect("below the number of rooms");
+        let room = u32::try_from(id % u64::from(self.plan.rooms)).expect("below the number of rooms");
         self.asked += 1;
         self.present.push_back(id);
         self.ask(Request::Play { id, room });
@@ -240,7 +269,7 @@ impl<'a> Stage<'a> {
     /// Ends all threads and sessions, whatever came before.
     fn close(self, result: Result<Acts, LoadError>) -> Result<Report, LoadError> {
         self.bulletin.announce(Order::Stop);
-        let (counts_now, done) = (self.observer.counts(), self.office.done());
+        let done = self.office.done();
         let mut outcomes = Vec::new();
         let mut trouble = Vec::new();
         for thread in self.receivers {
@@ -253,7 +282,10 @@ impl<'a> Stage<'a> {
         if let Some(Ok(Err(error))) = self.senders.map(JoinHandle::join) {
             trouble.push(error.to_string());
         }
-        trouble.iter().for_each(|what| self.bulletin.complain(what));
+        let full = self.full.and_then(FullSubscribers::finish);
+        for what in &trouble {
+            self.bulletin.complain(what);
+        }
         let ids: Vec<u64> = {
             let sessions = self.office.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.keys().copied().collect()
@@ -272,10 +304,11 @@ impl<'a> Stage<'a> {
             Findings {
                 start: self.start,
                 outcomes,
+                full,
                 refused: done.not_played,
                 publishers: (rooms, sent.connected),
                 asked: self.asked,
-                counts: counts_now,
+                counts: self.observer.counts(),
                 sent,
                 window: acts.window,
                 resident: acts.resident,

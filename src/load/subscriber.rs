@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::limits::{LOAD_MISSING_PACKETS, LOAD_STREAMS};
+use crate::load::arrivals::Arrivals;
 use crate::load::board::Board;
 use crate::load::crew::since_1970;
 use crate::load::keysearch::KeySearch;
@@ -16,7 +17,8 @@ use crate::load::sequence::{Arrival, SequenceLog};
 use crate::load::stamp::{Found, Stamp};
 use crate::peer::srtp::Srtp;
 use crate::rtp::codec::{Codec, MediaKind};
-use crate::rtp::packet::Packet;
+use crate::rtp::extension::Elements;
+use crate::rtp::packet::{FIXED_HEADER, Packet};
 use crate::sfu::random::Random;
 use crate::sfu::rtcp::{Feedback as FromServer, feedback};
 
@@ -24,6 +26,8 @@ use crate::sfu::rtcp::{Feedback as FromServer, feedback};
 const SAMPLE: u64 = 64;
 /// RFC 3550 asks for 5 s at least, RFC 4585 allows less: browsers send one a second.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two reports of transport-wide feedback, as browsers send them.
+const TRANSPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Least time between two key frame requests.
 const KEY_FRAME_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -81,6 +85,20 @@ pub struct Rules {
     pub run: Option<u16>,
 }
 
+/// What was agreed on by HTTP.
+pub struct Agreed {
+    /// The room's number.
+    pub room: u32,
+    /// When the request began.
+    pub began: Instant,
+    /// From there to the answer.
+    pub answered: Duration,
+    /// Payload types.
+    pub formats: Vec<(u8, Codec)>,
+    /// The header extension to report on.
+    pub transport_cc: Option<u8>,
+}
+
 /// A session that receives.
 pub struct Subscriber {
     /// Where it sends from.
@@ -102,6 +120,16 @@ pub struct Subscriber {
     our_ssrc: u32,
     next_report: Option<Instant>,
     next_key_frame_request: Instant,
+    transport_cc: Option<Box<TransportCc>>,
+}
+
+/// Transport-wide feedback, where it was negotiated.
+struct TransportCc {
+    /// The header extension's number.
+    id: u8,
+    arrivals: Arrivals,
+    next: Instant,
+    body: Vec<u8>,
 }
 
 /// What is known of one SSRC.
@@ -119,13 +147,16 @@ struct Stream {
 }
 
 impl Subscriber {
-    /// A session whose request began at `began`.
+    /// A session that the server has answered.
     #[must_use]
-    pub fn new(place: Place, link: Link, room: u32, began: Instant, formats: Vec<(u8, Codec)>, our_ssrc: u32) -> Self {
+    pub fn new(place: Place, link: Link, agreed: Agreed, our_ssrc: u32) -> Self {
+        let Agreed { room, began, answered, formats, transport_cc } = agreed;
+        let transport_cc = transport_cc
+            .map(|id| Box::new(TransportCc { id, arrivals: Arrivals::default(), next: began, body: Vec::new() }));
         Self {
             place,
             link,
-            times: JoinTimes::default(),
+            times: JoinTimes { answered: Some(answered), ..JoinTimes::default() },
             ended: None,
             room,
             began,
@@ -137,6 +168,7 @@ impl Subscriber {
             our_ssrc,
             next_report: None,
             next_key_frame_request: began,
+            transport_cc,
         }
     }
 
@@ -192,16 +224,19 @@ impl Subscriber {
         counts.bytes += data.len() as u64;
         counts.frames += u64::from(data[1] >> 7);
         stream.note_gap(number, kind, context);
+        if let Some(feedback) = &mut self.transport_cc
+            && let Some(number) = transport_number(data, feedback.id)
+        {
+            feedback.arrivals.note(number, arrival);
+        }
         stream.note_transit(arrival, u32::from_be_bytes([data[4], data[5], data[6], data[7]]));
         if self.times.first_packet.is_none() {
             self.times.first_packet = Some(context.now.saturating_duration_since(self.began));
             self.link.settle();
         }
         let is_sample = *context.until_sample == 0;
-        *context.until_sample = match is_sample {
-            true => context.random.draw() % (2 * SAMPLE - 1),
-            false => *context.until_sample - 1,
-        };
+        *context.until_sample =
+            if is_sample { context.random.draw() % (2 * SAMPLE - 1) } else { *context.until_sample - 1 };
         if is_sample || self.key_search.is_some() {
             self.open(index, number, arrival, data, context);
         }
@@ -274,7 +309,8 @@ impl Subscriber {
         }
         let report_due = self.next_report.is_some_and(|at| at <= now);
         let missing_due = self.streams.iter().any(|stream| stream.missing.next().is_some_and(|at| at <= now));
-        if !report_due && !missing_due {
+        let transport_due = self.transport_cc.as_ref().is_some_and(|feedback| feedback.next <= now);
+        if !report_due && !missing_due && !transport_due {
             return false;
         }
         let blocks = self.streams.iter_mut().filter(|_| report_due).map(|stream| stream.block(now));
@@ -288,11 +324,17 @@ impl Subscriber {
                 context.board.counts.nacks += numbers.len() as u64;
                 compound.nack(our_ssrc, stream.ssrc, numbers.iter().copied());
             }
-            let is_video = stream.codec.is_some_and(|codec| codec.kind() == MediaKind::Video);
-            if given_up && is_video && now >= self.next_key_frame_request {
+            if given_up && now >= self.next_key_frame_request {
                 self.next_key_frame_request = now + KEY_FRAME_REQUEST_INTERVAL;
                 context.board.counts.key_frame_requests += 1;
                 compound.picture_loss(our_ssrc, stream.ssrc);
+            }
+        }
+        if let Some(feedback) = self.transport_cc.as_mut().filter(|_| transport_due) {
+            feedback.next = now + TRANSPORT_INTERVAL;
+            let media = self.streams.first().map_or(0, |stream| stream.ssrc);
+            if feedback.arrivals.write(&mut feedback.body) {
+                compound.transport_cc(our_ssrc, media, &feedback.body);
             }
         }
         true
@@ -307,7 +349,8 @@ impl Subscriber {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
         let missing = self.streams.iter().filter_map(|stream| stream.missing.next());
-        missing.chain(self.next_report).chain(self.link.next_timeout()).min()
+        let transport = self.transport_cc.as_ref().filter(|_| self.is_connected()).map(|feedback| feedback.next);
+        missing.chain(self.next_report).chain(transport).chain(self.link.next_timeout()).min()
     }
 
     /// It has neither had a key frame nor ended.
@@ -344,13 +387,18 @@ impl Stream {
         }
     }
 
+    fn is_video(&self) -> bool {
+        self.codec.is_some_and(|codec| codec.kind() == MediaKind::Video)
+    }
+
     fn note_gap(&mut self, number: u64, kind: Arrival, context: &mut Context<'_>) {
         let counts = &mut context.board.counts;
         match kind {
             Arrival::Ahead(0) | Arrival::First | Arrival::Duplicate => {}
             Arrival::Ahead(gap) => {
                 counts.missing += gap;
-                if context.rules.feedback != Feedback::Off {
+                // Nobody offers NACK for audio.
+                if context.rules.feedback != Feedback::Off && self.is_video() {
                     self.missing.add(context.now, number - gap.min(LOAD_MISSING_PACKETS as u64 + 1)..number);
                 }
             }
@@ -398,4 +446,14 @@ impl Stream {
             delay,
         }
     }
+}
+
+/// The transport-wide number in the header extension of a sealed packet, which stands there in the clear.
+fn transport_number(sealed: &[u8], id: u8) -> Option<u16> {
+    let head = sealed.get(FIXED_HEADER + 4 * usize::from(sealed[0] & 0x0f)..).filter(|_| sealed[0] & 0x10 != 0)?;
+    let (profile, rest) = head.split_first_chunk::<2>()?;
+    let (words, rest) = rest.split_first_chunk::<2>()?;
+    let elements = rest.get(..4 * usize::from(u16::from_be_bytes(*words)))?;
+    let (_, value) = Elements::new(u16::from_be_bytes(*profile), elements).find(|(found, _)| *found == id)?;
+    Some(u16::from_be_bytes(value.try_into().ok()?))
 }

@@ -12,6 +12,7 @@ impl Display for Text<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.joins(f)?;
         self.delivery(f)?;
+        self.full(f)?;
         self.window(f)?;
         self.server(f)?;
         self.generator(f)?;
@@ -26,7 +27,8 @@ impl Text<'_> {
     fn joins(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let joins = &self.0.joins;
         if joins.asked == 0 {
-            return writeln!(f, "publishers   {} of {} connected", joins.publishers.1, joins.publishers.0);
+            let (asked, connected) = joins.publishers;
+            return writeln!(f, "publishers   {connected} of {asked} connected, no subscribers");
         }
         writeln!(
             f,
@@ -51,6 +53,9 @@ impl Text<'_> {
     }
 
     fn delivery(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0.joins.asked == 0 {
+            return writeln!(f, "published    {} packets", self.0.delivery.published.sent);
+        }
         let delivery = &self.0.delivery;
         let counts = &delivery.counts;
         writeln!(
@@ -77,8 +82,36 @@ impl Text<'_> {
         Ok(())
     }
 
+    fn full(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Some(full) = &self.0.full else { return Ok(()) };
+        let (video, latency) = (&full.video, &full.latency_ms);
+        writeln!(
+            f,
+            "full         {} of {} played: {} packets, {} lost, {} frames, {} broken, {} corrupt, {} misrouted",
+            full.playing,
+            full.asked,
+            video.packets,
+            video.lost,
+            video.frames,
+            video.broken_frames,
+            full.corrupt,
+            full.misrouted
+        )?;
+        writeln!(
+            f,
+            "             latency p50 {} · p99 {} ms until decrypted, key frame p50 {} · max {} ms",
+            number(latency.p50),
+            number(latency.p99),
+            number(full.key_frame_ms.p50),
+            number(full.key_frame_ms.max)
+        )
+    }
+
     fn window(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let window = &self.0.window;
+        if self.0.joins.asked == 0 {
+            return Ok(());
+        }
         writeln!(
             f,
             "rate         {:.0} packets/s, {:.1} Mbit/s over {:.1} s",
@@ -91,12 +124,9 @@ impl Text<'_> {
         let Some(server) = &self.0.server else {
             return writeln!(f, "server       unknown process (--server-pid)");
         };
+        let each = server.us_per_packet.map_or(String::new(), |us| format!("{us:.3} µs CPU per delivered packet, "));
         let interrupts = server.interrupts_cores.map_or(String::new(), |cores| format!(", interrupts {cores:.3}"));
-        writeln!(
-            f,
-            "server       {:.3} µs CPU per delivered packet, {:.3} cores{interrupts}",
-            server.us_per_packet, server.cores
-        )?;
+        writeln!(f, "server       {each}{:.3} cores{interrupts}", server.cores)?;
         let (before, after) = server.resident_kb;
         let each = server.kb_per_subscriber.map_or(String::new(), |each| format!(": {each:.1} kB per subscriber"));
         writeln!(f, "memory       {before} kB with publishers alone, {after} kB at the end{each}")
@@ -106,7 +136,7 @@ impl Text<'_> {
         let own = &self.0.generator;
         writeln!(
             f,
-            "generator    {:.3} cores, busiest thread {:.0} %, {} own drops, read {} ms late, published {} ms late (p99)",
+            "generator    {:.3} cores, busiest thread {:.0} %, {} own drops, p99 late: read {} ms, published {} ms",
             own.cores,
             own.busiest_thread * 100.0,
             own.overflows,

@@ -262,7 +262,7 @@ fn told(header: &libc::msghdr) -> Told {
                 }
                 (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
                     let at: libc::timespec = ptr::read_unaligned(data.cast());
-                    told.arrival = Some(Duration::new(at.tv_sec.cast_unsigned(), at.tv_nsec as u32));
+                    told.arrival = Some(Duration::new(at.tv_sec.cast_unsigned(), at.tv_nsec.cast_unsigned() as u32));
                 }
                 (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => told.overflows = Some(ptr::read_unaligned(data.cast())),
                 (libc::SOL_UDP, libc::UDP_GRO) => {
