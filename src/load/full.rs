@@ -33,6 +33,8 @@ pub struct Full {
     pub playing: u32,
     /// Their video, put together.
     pub video: Reception,
+    /// Packets of audio.
+    pub audio_packets: u64,
     /// Packets with other bytes than were sent.
     pub corrupt: u64,
     /// Packets that were sent to another room.
@@ -145,7 +147,10 @@ impl Task {
                     Some(PlayerEvent::Rtp { kind: MediaKind::Video, codec: Some(codec), packet, arrival }) => {
                         receiver.take(codec, &packet, arrival);
                     }
-                    Some(PlayerEvent::Rtp { packet, .. }) => receiver.count(&packet),
+                    Some(PlayerEvent::Rtp { packet, .. }) => {
+                        receiver.audio_packets += 1;
+                        receiver.count(&packet);
+                    }
                     Some(PlayerEvent::Ended) | None => {
                         self.bulletin.complain("a full subscriber: the connection ended");
                         self.board.lock().counts.ended += 1;
@@ -174,6 +179,7 @@ struct Receiver<'a> {
     frames: Vec<crate::client::media::AssembledFrame>,
     latency: Histogram,
     key_frame: Option<Duration>,
+    audio_packets: u64,
     corrupt: u64,
     misrouted: u64,
 }
@@ -188,6 +194,7 @@ impl<'a> Receiver<'a> {
             frames: Vec::new(),
             latency: Histogram::default(),
             key_frame: None,
+            audio_packets: 0,
             corrupt: 0,
             misrouted: 0,
         }
@@ -230,12 +237,12 @@ impl<'a> Receiver<'a> {
     }
 
     fn finish(self, nacks: u64, transport_feedback: u64) -> One {
-        let Self { assembler, corrupt, misrouted, latency, key_frame, task, .. } = self;
+        let Self { assembler, audio_packets, corrupt, misrouted, latency, key_frame, task, .. } = self;
         let counts = &mut task.board.lock().counts;
         counts.corrupt += corrupt;
         counts.misrouted += misrouted;
         let video = assembler.reception();
-        let report = Full { video, corrupt, misrouted, nacks, transport_feedback, ..Full::default() };
+        let report = Full { video, audio_packets, corrupt, misrouted, nacks, transport_feedback, ..Full::default() };
         One { report, latency, key_frame }
     }
 }
@@ -252,6 +259,7 @@ impl Full {
         sum.key_frames += more.key_frames;
         sum.broken_frames += more.broken_frames;
         sum.empty += more.empty;
+        self.audio_packets += other.audio_packets;
         self.corrupt += other.corrupt;
         self.misrouted += other.misrouted;
         self.nacks += other.nacks;

@@ -178,7 +178,10 @@ impl Report {
         let server = Server::new(&findings);
         let window = Steady::new(&findings.window);
         let total = |count: fn(&Outcome) -> u64| findings.outcomes.iter().map(count).sum::<u64>();
-        let by_full = findings.full.as_ref().map_or((0, 0), |full| (full.video.packets, full.video.lost));
+        let by_full = findings.full.as_ref().map_or((0, 0), |full| {
+            // Padding is a packet too; numbers of audio are not looked at.
+            (full.video.packets + full.audio_packets, full.video.lost)
+        });
         let lost = total(|outcome| outcome.lost) + by_full.1;
         let expected = total(|outcome| outcome.expected) + by_full.0 + by_full.1;
         let delivery = Delivery {
