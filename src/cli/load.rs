@@ -2,12 +2,15 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::RangedI64ValueParser;
 
 use crate::cli::Failure;
+use crate::cli::serve::stop_signal;
 use crate::limits::{LOAD_FULL, LOAD_ROOMS, LOAD_SUBSCRIBERS, LOAD_THREADS};
 use crate::load::plan::{Feedback, Media, Pacing, Plan};
 use crate::load::progress::Progress;
@@ -197,10 +200,11 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let stop = stop_flag()?;
     let stderr = std::io::stderr();
     let mut progress = Progress::new(&stderr, stderr.is_terminal());
     // A progress that cannot be shown stops nothing.
-    let result = run_load(&args.plan(), &mut |second| drop(progress.show(second)));
+    let result = run_load(&args.plan(), &stop, &mut |second| drop(progress.show(second)));
     drop(progress.finish());
     let report = result.map_err(|error| match error {
         LoadError::Plan(_) => Failure::usage(error),
@@ -223,6 +227,20 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     report.failure().map_or(Ok(()), |why| Err(Failure::Failed(why)))
+}
+
+/// Set by the first signal to stop.
+fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    let signal = runtime.block_on(async { stop_signal() }).map_err(Failure::failed)?;
+    // It ends with the process.
+    std::thread::spawn(move || {
+        runtime.block_on(signal);
+        set.store(true, Ordering::Relaxed);
+    });
+    Ok(flag)
 }
 
 fn between(least: u32, most: u32) -> RangedI64ValueParser<u32> {

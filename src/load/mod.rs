@@ -29,6 +29,7 @@ mod senders;
 mod sequence;
 mod stage;
 mod stamp;
+mod stream;
 mod subscriber;
 pub mod target;
 pub mod text;

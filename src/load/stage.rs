@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -29,11 +30,11 @@ const CALM: Duration = Duration::from_secs(1);
 /// After the last packet is published: what was lost on the way is sent again.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Makes a run. `show` is given a row each second.
+/// Makes a run. `show` is given a row each second. `stop` ends it early: what was measured by then counts.
 ///
 /// # Errors
 /// Where the plan is not allowed, or nothing can be measured.
-pub fn run(plan: &Plan, show: &mut dyn FnMut(&Second)) -> Result<Report, LoadError> {
+pub fn run(plan: &Plan, stop: &AtomicBool, show: &mut dyn FnMut(&Second)) -> Result<Report, LoadError> {
     let loopback = target::is_loopback(&plan.url)?;
     if !loopback && !plan.not_loopback {
         let what = "is not this machine: a load test of somebody else's server is an attack";
@@ -46,13 +47,14 @@ pub fn run(plan: &Plan, show: &mut dyn FnMut(&Second)) -> Result<Report, LoadErr
         }
         None => None,
     };
-    let mut stage = Stage::build(plan, loopback, server).map_err(|error| LoadError::Failed(error.to_string()))?;
+    let mut stage = Stage::build(plan, stop, loopback, server).map_err(|error| LoadError::Failed(error.to_string()))?;
     let result = stage.play(show);
     stage.close(result)
 }
 
 struct Stage<'a> {
     plan: &'a Plan,
+    stop: &'a AtomicBool,
     start: Instant,
     office: Arc<Office>,
     bulletin: Arc<Bulletin>,
@@ -78,7 +80,7 @@ struct Acts {
 }
 
 impl<'a> Stage<'a> {
-    fn build(plan: &'a Plan, loopback: bool, server: Option<ProcessWatch>) -> io::Result<Self> {
+    fn build(plan: &'a Plan, stop: &'a AtomicBool, loopback: bool, server: Option<ProcessWatch>) -> io::Result<Self> {
         let start = Instant::now();
         let run = u16::try_from((since_1970() / 1_000_003) & 0xffff).expect("16 bits");
         let certificate = Arc::new(Certificate::generate().map_err(io::Error::other)?);
@@ -122,6 +124,7 @@ impl<'a> Stage<'a> {
         let (next_id, asked) = (0, 0);
         Ok(Self {
             plan,
+            stop,
             start,
             office,
             bulletin,
@@ -174,6 +177,9 @@ impl<'a> Stage<'a> {
         let deadline = Instant::now() + CLIENT_CONNECT_TIME.max(self.plan.ramp);
         while self.observer.sent().connected < rooms {
             let failed = self.office.done().not_published + self.observer.sent().ended;
+            if self.is_stopped() {
+                return Err(interrupted());
+            }
             if failed > 0 || Instant::now() > deadline {
                 let errors: Vec<String> = self.bulletin.errors().into_keys().collect();
                 let why = if errors.is_empty() { "no connection in time".to_owned() } else { errors.join("; ") };
@@ -196,15 +202,21 @@ impl<'a> Stage<'a> {
         }
         for number in 0..total {
             let at = self.plan.ramp.mul_f64(f64::from(number) / f64::from(total));
-            while start.elapsed() < at {
+            while start.elapsed() < at && !self.is_stopped() {
                 self.look("joining", f64::from(number) / f64::from(total), show);
+            }
+            if self.is_stopped() {
+                return Err(interrupted());
             }
             self.join_one();
         }
         let deadline = Instant::now() + LOAD_JOIN_TIME;
         loop {
             let (done, counts) = (self.office.done(), self.observer.counts());
-            if counts.playing + counts.ended + done.not_played >= self.asked || Instant::now() > deadline {
+            if counts.playing + counts.ended + done.not_played >= self.asked
+                || Instant::now() > deadline
+                || self.is_stopped()
+            {
                 break;
             }
             self.look("joining", 1.0, show);
@@ -226,10 +238,14 @@ impl<'a> Stage<'a> {
         mut act: impl FnMut(&mut Self, Duration),
     ) {
         let start = Instant::now();
-        while start.elapsed() < length {
+        while start.elapsed() < length && !self.is_stopped() {
             act(self, start.elapsed());
             self.look(phase, start.elapsed().as_secs_f64() / length.as_secs_f64(), show);
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     fn look(&mut self, phase: &'static str, through: f64, show: &mut dyn FnMut(&Second)) {
@@ -318,6 +334,10 @@ impl<'a> Stage<'a> {
             },
         ))
     }
+}
+
+fn interrupted() -> LoadError {
+    LoadError::Failed("interrupted before anything was measured".to_owned())
 }
 
 impl Rules {

@@ -3,18 +3,19 @@
 
 use std::time::{Duration, Instant};
 
-use crate::limits::{LOAD_MISSING_PACKETS, LOAD_STREAMS};
+use crate::limits::LOAD_STREAMS;
 use crate::load::arrivals::Arrivals;
 use crate::load::board::Board;
 use crate::load::crew::since_1970;
 use crate::load::keysearch::KeySearch;
 use crate::load::link::{Link, Step};
-use crate::load::missing::{Due, Missing};
+use crate::load::missing::Due;
 use crate::load::plan::Feedback;
 use crate::load::ports::Place;
-use crate::load::rtcp::{Compound, ReportBlock};
+use crate::load::rtcp::Compound;
 use crate::load::sequence::{Arrival, SequenceLog};
 use crate::load::stamp::{Found, Stamp};
+use crate::load::stream::Stream;
 use crate::peer::srtp::Srtp;
 use crate::rtp::codec::{Codec, MediaKind};
 use crate::rtp::extension::Elements;
@@ -28,6 +29,8 @@ const SAMPLE: u64 = 64;
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two reports of transport-wide feedback, as browsers send them.
 const TRANSPORT_INTERVAL: Duration = Duration::from_millis(100);
+/// So long after its first packet a subscriber without a key frame asks for one, as browsers do.
+const PICTURE_PATIENCE: Duration = Duration::from_millis(200);
 /// Least time between two key frame requests.
 const KEY_FRAME_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -132,20 +135,6 @@ struct TransportCc {
     body: Vec<u8>,
 }
 
-/// What is known of one SSRC.
-struct Stream {
-    ssrc: u32,
-    codec: Option<Codec>,
-    log: SequenceLog,
-    missing: Missing,
-    jitter: u32,
-    transit: u32,
-    /// The middle of the last sender report's time, and when it came.
-    report: Option<(u32, Instant)>,
-    /// Expected and lost at our last report.
-    reported: (u64, u64),
-}
-
 impl Subscriber {
     /// A session that the server has answered.
     #[must_use]
@@ -223,7 +212,7 @@ impl Subscriber {
         counts.packets += 1;
         counts.bytes += data.len() as u64;
         counts.frames += u64::from(data[1] >> 7);
-        stream.note_gap(number, kind, context);
+        stream.note_gap(number, kind, context.now, counts, context.rules.feedback);
         if let Some(feedback) = &mut self.transport_cc
             && let Some(number) = transport_number(data, feedback.id)
         {
@@ -233,6 +222,7 @@ impl Subscriber {
         if self.times.first_packet.is_none() {
             self.times.first_packet = Some(context.now.saturating_duration_since(self.began));
             self.link.settle();
+            self.next_key_frame_request = context.now + PICTURE_PATIENCE;
         }
         let is_sample = *context.until_sample == 0;
         *context.until_sample =
@@ -242,7 +232,7 @@ impl Subscriber {
         }
     }
 
-    /// The stream of a packet; a new one where its SSRC is new. Another SSRC of the same payload type replaces it.
+    /// The stream of a packet; a new one where its SSRC is new. `None` beyond [`LOAD_STREAMS`].
     fn stream_of(&mut self, data: &[u8]) -> Option<usize> {
         let ssrc = u32::from_be_bytes([data[8], data[9], data[10], data[11]]);
         let known = self.streams.iter().position(|stream| stream.ssrc == ssrc);
@@ -307,10 +297,11 @@ impl Subscriber {
         if !self.is_connected() || context.rules.feedback == Feedback::Off {
             return false;
         }
+        let picture_due = self.picture_due().is_some_and(|at| at <= now);
         let report_due = self.next_report.is_some_and(|at| at <= now);
         let missing_due = self.streams.iter().any(|stream| stream.missing.next().is_some_and(|at| at <= now));
         let transport_due = self.transport_cc.as_ref().is_some_and(|feedback| feedback.next <= now);
-        if !report_due && !missing_due && !transport_due {
+        if ![picture_due, report_due, missing_due, transport_due].contains(&true) {
             return false;
         }
         let blocks = self.streams.iter_mut().filter(|_| report_due).map(|stream| stream.block(now));
@@ -324,7 +315,7 @@ impl Subscriber {
                 context.board.counts.nacks += numbers.len() as u64;
                 compound.nack(our_ssrc, stream.ssrc, numbers.iter().copied());
             }
-            if given_up && now >= self.next_key_frame_request {
+            if stream.is_video() && (given_up || picture_due) && now >= self.next_key_frame_request {
                 self.next_key_frame_request = now + KEY_FRAME_REQUEST_INTERVAL;
                 context.board.counts.key_frame_requests += 1;
                 compound.picture_loss(our_ssrc, stream.ssrc);
@@ -340,6 +331,12 @@ impl Subscriber {
         true
     }
 
+    /// When a key frame is to be asked for, because media comes and no key frame is whole.
+    fn picture_due(&self) -> Option<Instant> {
+        let waits = self.key_search.is_some() && self.times.first_packet.is_some() && self.ended.is_none();
+        waits.then_some(self.next_key_frame_request)
+    }
+
     /// Seals RTCP into `out`.
     pub fn seal(&mut self, compound: &[u8], out: &mut [u8]) -> Option<usize> {
         self.srtp.as_mut()?.seal_rtcp(compound, out)
@@ -350,7 +347,7 @@ impl Subscriber {
     pub fn next_timeout(&self) -> Option<Instant> {
         let missing = self.streams.iter().filter_map(|stream| stream.missing.next());
         let transport = self.transport_cc.as_ref().filter(|_| self.is_connected()).map(|feedback| feedback.next);
-        missing.chain(self.next_report).chain(transport).chain(self.link.next_timeout()).min()
+        missing.chain(self.picture_due()).chain(self.next_report).chain(transport).chain(self.link.next_timeout()).min()
     }
 
     /// It has neither had a key frame nor ended.
@@ -373,81 +370,6 @@ impl Subscriber {
     }
 }
 
-impl Stream {
-    fn new(ssrc: u32, codec: Option<Codec>) -> Self {
-        Self {
-            ssrc,
-            codec,
-            log: SequenceLog::default(),
-            missing: Missing::default(),
-            jitter: 0,
-            transit: 0,
-            report: None,
-            reported: (0, 0),
-        }
-    }
-
-    fn is_video(&self) -> bool {
-        self.codec.is_some_and(|codec| codec.kind() == MediaKind::Video)
-    }
-
-    fn note_gap(&mut self, number: u64, kind: Arrival, context: &mut Context<'_>) {
-        let counts = &mut context.board.counts;
-        match kind {
-            Arrival::Ahead(0) | Arrival::First | Arrival::Duplicate => {}
-            Arrival::Ahead(gap) => {
-                counts.missing += gap;
-                // Nobody offers NACK for audio.
-                if context.rules.feedback != Feedback::Off && self.is_video() {
-                    self.missing.add(context.now, number - gap.min(LOAD_MISSING_PACKETS as u64 + 1)..number);
-                }
-            }
-            Arrival::Filled => {
-                counts.missing -= 1;
-                counts.reordered += 1;
-                self.missing.remove(number);
-            }
-            Arrival::Earlier => {
-                counts.reordered += 1;
-            }
-        }
-    }
-
-    /// RFC 3550 appendix A.8.
-    fn note_transit(&mut self, arrival: Duration, timestamp: u32) {
-        let rate = u64::from(self.codec.map_or(90_000, Codec::clock_rate));
-        let ticks = arrival.as_secs().wrapping_mul(rate) + u64::from(arrival.subsec_micros()) * rate / 1_000_000;
-        let transit = u32::try_from(ticks & 0xffff_ffff).expect("32 bits").wrapping_sub(timestamp);
-        let distance = transit.wrapping_sub(self.transit).cast_signed().unsigned_abs();
-        let is_first = self.transit == 0;
-        self.transit = transit;
-        if !is_first {
-            self.jitter = self.jitter.wrapping_add(distance).wrapping_sub((self.jitter + 8) >> 4);
-        }
-    }
-
-    fn block(&mut self, now: Instant) -> ReportBlock {
-        let (expected, lost) = (self.log.expected(), self.log.lost());
-        let expected_since = expected.saturating_sub(self.reported.0);
-        let lost_since = lost.saturating_sub(self.reported.1);
-        self.reported = (expected, lost);
-        let fraction = (lost_since << 8).checked_div(expected_since).unwrap_or(0).min(255);
-        let (last_report, delay) = self.report.map_or((0, 0), |(middle, at)| {
-            let delay = now.saturating_duration_since(at).as_micros() * 65_536 / 1_000_000;
-            (middle, u32::try_from(delay).unwrap_or(u32::MAX))
-        });
-        ReportBlock {
-            ssrc: self.ssrc,
-            fraction_lost: u8::try_from(fraction).unwrap_or(255),
-            lost: u32::try_from(lost).unwrap_or(u32::MAX),
-            highest: self.log.extended_highest(),
-            jitter: self.jitter >> 4,
-            last_report,
-            delay,
-        }
-    }
-}
-
 /// The transport-wide number in the header extension of a sealed packet, which stands there in the clear.
 fn transport_number(sealed: &[u8], id: u8) -> Option<u16> {
     let head = sealed.get(FIXED_HEADER + 4 * usize::from(sealed[0] & 0x0f)..).filter(|_| sealed[0] & 0x10 != 0)?;
@@ -457,3 +379,6 @@ fn transport_number(sealed: &[u8], id: u8) -> Option<u16> {
     let (_, value) = Elements::new(u16::from_be_bytes(*profile), elements).find(|(found, _)| *found == id)?;
     Some(u16::from_be_bytes(value.try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests;

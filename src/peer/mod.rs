@@ -13,7 +13,7 @@ pub mod dtls;
 mod endpoint;
 mod handshake;
 mod ice;
-mod keys;
+pub mod keys;
 pub mod outbox;
 pub mod path;
 mod record;
