@@ -83,7 +83,7 @@ impl World {
             let mut payload = [0; PAYLOAD_BYTES];
             let length = self.encoder.write(&piece, Stamp::new(room, 1, sent, run), &mut payload);
             self.index += 1;
-            let mut header = vec![0x80, 96 | u8::from(piece.last) << 7];
+            let mut header = vec![0x80, 0x60 | u8::from(piece.last) << 7];
             header.extend_from_slice(&self.index.to_be_bytes()[6..]);
             header.extend_from_slice(&piece.timestamp.to_be_bytes());
             header.extend_from_slice(&[0, 0, 0, 9]);
@@ -140,7 +140,9 @@ fn bad_packets_are_told_apart() {
     world.receive(elsewhere, sent);
     world.receive(strangers, sent);
     let mut forged = world.frame(ROOM, RUN, sent);
-    forged.iter_mut().for_each(|packet| packet[40] ^= 1);
+    for packet in &mut forged {
+        packet[40] ^= 1;
+    }
     let unauthentic = forged.len() as u64;
     world.receive(forged, sent);
     let twice = world.frame(ROOM, RUN, sent);
