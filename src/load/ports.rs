@@ -35,6 +35,10 @@ pub struct Place {
 pub struct Ports {
     shared: Option<Addresses>,
     sockets: Vec<Option<UdpSocket>>,
+    /// Datagrams that each socket has dropped.
+    overflows: Vec<u32>,
+    /// The same of sockets that were closed.
+    overflows_before: u64,
     poller: Poller,
     ready: Vec<usize>,
     out: SendBatch,
@@ -62,6 +66,8 @@ impl Ports {
         let mut ports = Self {
             shared: None,
             sockets: Vec::new(),
+            overflows: Vec::new(),
+            overflows_before: 0,
             poller: Poller::new()?,
             ready: Vec::new(),
             out: SendBatch::new(false),
@@ -116,6 +122,7 @@ impl Ports {
         if self.out_port == place.port {
             self.flush();
         }
+        self.overflows_before += self.overflows.get_mut(place.port).map_or(0, |count| u64::from(std::mem::take(count)));
         self.sockets[place.port] = None;
     }
 
@@ -152,10 +159,10 @@ impl Ports {
         counts.full + counts.failed
     }
 
-    /// Datagrams that the shared socket has dropped, because we were late.
+    /// Datagrams that our sockets have dropped, because we were late.
     #[must_use]
-    pub fn overflows(&self) -> u32 {
-        self.arrived.overflows()
+    pub fn overflows(&self) -> u64 {
+        self.overflows.iter().map(|count| u64::from(*count)).sum::<u64>() + self.overflows_before
     }
 
     /// True where all sessions share a socket: it may be read without waiting for news of it.
@@ -186,6 +193,12 @@ impl Ports {
             return !self.ready.is_empty();
         };
         let more = self.arrived.receive(socket.as_fd()).unwrap_or(false);
+        if let (Some(count), Some(port)) = (self.arrived.overflows(), port) {
+            if self.overflows.len() <= port {
+                self.overflows.resize(port + 1, 0);
+            }
+            self.overflows[port] = count;
+        }
         for index in 0..self.arrived.len() {
             let at = self.arrived.arrival(index).unwrap_or_default();
             let segment = self.arrived.segment(index);
@@ -255,6 +268,25 @@ mod tests {
                 assert_eq!(seen.pop(), Some((place.key, true, text.to_vec())));
             }
         }
+    }
+
+    #[test]
+    fn what_our_own_socket_drops_is_known() {
+        let mut ports = Ports::new(0, true, false).unwrap();
+        let place = ports.open().unwrap();
+        let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = ports.sockets[0].as_ref().unwrap();
+        let to = SocketAddr::from((place.local, socket.address().port()));
+        setsockopt(socket, sockopt::RcvBuf, &4_096).unwrap();
+        let mut arrived = 0;
+        for count in [100, 1] {
+            for _ in 0..count {
+                server.send_to(&[0; 1_000], to).unwrap();
+            }
+            while ports.receive(|_, _, _| arrived += 1) {}
+        }
+        assert!(arrived < 50, "{arrived}");
+        assert_eq!(ports.overflows(), 101 - arrived, "the last datagram tells of those before it");
     }
 
     #[test]

@@ -230,7 +230,7 @@ impl Receivers {
         });
         let lag = read_at.saturating_sub(oldest).as_micros();
         context.board.lag.record(u64::try_from(lag).unwrap_or(u64::MAX));
-        context.board.counts.overflows = self.ports.overflows().into();
+        context.board.counts.overflows = self.ports.overflows();
         context.board.counts.send_failures = self.ports.send_failures();
         more
     }

@@ -141,7 +141,7 @@ impl Senders {
         while self.ports.receive(|key, _, data| datagrams.push((key, data.to_vec()))) {}
         let shared = self.board.clone();
         let mut board = shared.lock();
-        board.counts.overflows = self.ports.overflows().into();
+        board.counts.overflows = self.ports.overflows();
         for (key, mut data) in datagrams {
             let Some(publisher) = self.publishers.get_mut(key).and_then(Option::as_mut) else { continue };
             match Kind::of(&data) {

@@ -57,7 +57,7 @@ pub struct RecvBatch {
     controls: Box<[ReceivedControl]>,
     datagrams: Vec<Datagram>,
     truncated: usize,
-    overflows: u32,
+    overflows: Option<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -97,7 +97,7 @@ impl RecvBatch {
             controls: vec![ReceivedControl([0; 128]); RECEIVED].into(),
             datagrams: Vec::with_capacity(RECEIVED),
             truncated: 0,
-            overflows: 0,
+            overflows: None,
         }
     }
 
@@ -109,6 +109,7 @@ impl RecvBatch {
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
         self.datagrams.clear();
         self.truncated = 0;
+        self.overflows = None;
         // SAFETY: mmsghdr and iovec are plain integers and pointers, for which zero is a value.
         let (mut headers, mut pieces): ([libc::mmsghdr; RECEIVED], [libc::iovec; RECEIVED]) =
             unsafe { (mem::zeroed(), mem::zeroed()) };
@@ -138,7 +139,7 @@ impl RecvBatch {
                 let told = told(&header.msg_hdr);
                 let local = told.local.unwrap_or(unspecified(&remote));
                 let (start, len) = (index * self.place, header.msg_len as usize);
-                self.overflows = told.overflows.unwrap_or(self.overflows);
+                self.overflows = told.overflows.or(self.overflows);
                 self.datagrams.push(Datagram { route: Route { local, remote }, start, len, told });
             }
         }
@@ -190,9 +191,10 @@ impl RecvBatch {
         self.datagrams[index].told.segment
     }
 
-    /// Datagrams that the socket has dropped because nobody took them in time; on a socket with `SO_RXQ_OVFL`.
+    /// Datagrams that the socket of the last receive call had dropped, since it was bound, before one of this batch came:
+    /// nobody took them in time. `None` where there were none, or the socket has no `SO_RXQ_OVFL`.
     #[must_use]
-    pub fn overflows(&self) -> u32 {
+    pub fn overflows(&self) -> Option<u32> {
         self.overflows
     }
 }
