@@ -1,11 +1,11 @@
-//! How a run goes on, for whoever watches: two lines that are drawn anew in a terminal, a line now and then elsewhere.
+//! How a run goes on, for whoever watches: three lines that are drawn anew in a terminal, a line now and then elsewhere.
 
 use std::io::{self, Write};
 
 use crate::load::observe::Second;
 
 /// Cells of the bar.
-const BAR: u32 = 24;
+const BAR: u32 = 20;
 /// Where nothing can be drawn anew: a line after so many seconds.
 const QUIET: u32 = 5;
 
@@ -30,15 +30,22 @@ impl<W: Write> Progress<W> {
     /// What writing says.
     pub fn show(&mut self, second: &Second) -> io::Result<()> {
         if self.terminal {
-            let up = if std::mem::replace(&mut self.drawn, true) { "\x1b[1A\r" } else { "" };
-            write!(self.out, "{up}\x1b[K{}\n\r\x1b[K{}", head(second), figures(second))?;
+            // Each line fits 80 columns: one that wraps could not be drawn anew.
+            let up = if std::mem::replace(&mut self.drawn, true) { "\x1b[2A\r" } else { "" };
+            let (media, spent) = (media(second), spent(second));
+            write!(self.out, "{up}\x1b[K{}\n\r\x1b[K{media}\n\r\x1b[K{spent}", head(second))?;
             return self.out.flush();
         }
         self.since_line += 1;
         if self.since_line >= QUIET || self.phase != second.phase {
             (self.since_line, self.phase) = (0, second.phase);
             let Second { at, phase, playing, missing, .. } = second;
-            writeln!(self.out, "{at:>5.0} s  {phase}: {playing} playing, {missing} missing, {}", figures(second))?;
+            writeln!(
+                self.out,
+                "{at:>5.0} s  {phase}: {playing} playing, {missing} missing, {} · {}",
+                media(second),
+                spent(second)
+            )?;
         }
         Ok(())
     }
@@ -61,15 +68,21 @@ fn head(second: &Second) -> String {
     format!("{phase:<16} {bar} {at:>4.0} s · {playing} playing · {missing} missing")
 }
 
-fn figures(second: &Second) -> String {
-    let Second { latency, packets, mbits, own_cpu, .. } = second;
+/// What arrives, and how late.
+fn media(second: &Second) -> String {
+    let Second { latency, packets, mbits, .. } = second;
     let latency = match latency.count {
         0 => String::new(),
-        _ => format!(" · p50 {:.1} p99 {:.1} ms", latency.p50, latency.p99),
+        _ => format!(" · latency p50 {:.1} p99 {:.1} ms", latency.p50, latency.p99),
     };
+    format!("{packets:.0} packets/s · {mbits:.0} Mbit/s{latency}")
+}
+
+/// What it costs.
+fn spent(second: &Second) -> String {
     let server = second.server_cpu.zip(second.server_mb);
-    let server = server.map_or(String::new(), |(cpu, memory)| format!(" · server {cpu:.2} cores {memory:.0} MB"));
-    format!("{packets:.0} packets/s · {mbits:.0} Mbit/s{latency}{server} · own {own_cpu:.2}")
+    let server = server.map_or(String::new(), |(cpu, memory)| format!("server {cpu:.2} cores {memory:.0} MB · "));
+    format!("{server}generator {:.2} cores", second.own_cpu)
 }
 
 #[cfg(test)]
@@ -90,9 +103,9 @@ mod tests {
     #[test]
     fn a_terminal_is_drawn_anew() {
         let text = shown(true, &["joining"; 3]);
-        assert_eq!(text.matches("\x1b[1A").count(), 2);
-        assert_eq!(text.matches('\n').count(), 4);
-        assert!(text.contains(&("█".repeat(12) + &"░".repeat(12))));
+        assert_eq!(text.matches("\x1b[2A").count(), 2);
+        assert_eq!(text.matches('\n').count(), 7);
+        assert!(text.contains(&("█".repeat(10) + &"░".repeat(10))));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ureq::Agent;
@@ -19,6 +19,9 @@ use crate::load::offer::{Answer, Offer, Ssrcs};
 use crate::load::plan::{Feedback, Plan};
 use crate::net::interfaces;
 use crate::sdp::{Fingerprint, IceCredentials};
+
+/// So long, and a receiving thread's sleep, a command takes to be heeded.
+const NOTICE: Duration = Duration::from_millis(5);
 
 /// What to request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,7 +110,7 @@ impl Requesters {
     pub fn finish(self, deadline: Instant) {
         drop(self.requests);
         while Instant::now() < deadline && self.threads.iter().any(|thread| !thread.is_finished()) {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(NOTICE);
         }
     }
 }
@@ -204,8 +207,8 @@ impl Office {
     fn leave(&self, agent: &Agent, id: u64) {
         // First its thread, so that the server's goodbye is not taken for a session that was lost. The thread knows no
         // such subscriber where it was a publisher, and may have ended.
-        if !self.receivers.is_empty() {
-            let _ = self.receiver(id).tell(Command::Remove(id));
+        if !self.receivers.is_empty() && self.receiver(id).tell(Command::Remove(id)) {
+            std::thread::sleep(self.plan.drain + NOTICE);
         }
         let session = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         if let Some(Err(error)) = session.map(|session| session.delete_by(agent)) {
