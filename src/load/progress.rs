@@ -1,4 +1,5 @@
-//! How a run goes on, for whoever watches: three lines that are drawn anew in a terminal, a line now and then elsewhere.
+//! How a run goes on, for whoever watches: three lines that are drawn anew in a terminal, a line at
+//! times elsewhere.
 
 use std::io::{self, Write};
 

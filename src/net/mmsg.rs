@@ -191,8 +191,8 @@ impl RecvBatch {
         self.datagrams[index].told.segment
     }
 
-    /// Datagrams that the socket of the last receive call had dropped, since it was bound, before one of this batch came:
-    /// nobody took them in time. `None` where there were none, or the socket has no `SO_RXQ_OVFL`.
+    /// Datagrams that the socket of the last receive call had dropped, since it was bound, before one of this batch
+    /// came: nobody took them in time. `None` where there were none, or the socket has no `SO_RXQ_OVFL`.
     #[must_use]
     pub fn overflows(&self) -> Option<u32> {
         self.overflows
