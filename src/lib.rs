@@ -5,13 +5,14 @@
 //! `tests/tidy.rs` holds the same order and fails the build otherwise.
 //!
 //! ```text
-//! cli        serve · demo · publish · play · healthcheck
+//! cli        serve · demo · publish · play · load · healthcheck
 //! app        composition root: build, wire, run, drain
 //! config     what the operator sets, as written and as resolved
 //! http       the only user of hyper's server and axum
 //! telemetry  log
 //! session    session resources: create, patch, delete; placement
 //! auth       token → grant
+//! load       light subscribers by the thousand, light publishers, statistics, a report
 //! client     the offerer side: WHIP publisher, WHEP player, media files
 //! worker     the turn loop, mailbox, timers
 //! peer       sans-IO: ICE, DTLS, SRTP of one session
@@ -38,6 +39,8 @@ pub mod config;
 pub mod http;
 pub mod id;
 pub mod limits;
+#[allow(clippy::disallowed_methods, reason = "not the data plane: it may read the clock")]
+pub mod load;
 pub mod net;
 pub mod peer;
 pub mod rtp;

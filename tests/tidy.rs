@@ -15,7 +15,7 @@ mod rust;
 mod samples;
 
 /// The modules in the order of `src/lib.rs`: each one may import itself and what stands behind it.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "cli",
     "app",
     "config",
@@ -23,6 +23,7 @@ const ORDER: [&str; 16] = [
     "telemetry",
     "session",
     "auth",
+    "load",
     "client",
     "worker",
     "peer",

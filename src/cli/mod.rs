@@ -3,6 +3,7 @@
 
 mod demo;
 mod healthcheck;
+mod load;
 mod offerer;
 mod play;
 mod publish;
@@ -29,6 +30,7 @@ enum Command {
     Demo(demo::Args),
     Publish(publish::Args),
     Play(play::Args),
+    Load(Box<load::Args>),
     Healthcheck(healthcheck::Args),
 }
 
@@ -79,6 +81,7 @@ impl Cli {
             Command::Demo(args) => demo::run(&args),
             Command::Publish(args) => publish::run(&args),
             Command::Play(args) => play::run(&args),
+            Command::Load(args) => load::run(&args),
             Command::Healthcheck(args) => healthcheck::run(args.url),
         }
     }

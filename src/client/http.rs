@@ -22,23 +22,29 @@ pub struct Session {
 /// Posts an offer.
 pub(super) async fn post_offer(url: &str, token: Option<&str>, offer: String) -> Result<Session, ClientError> {
     let (url, token) = (url.to_owned(), token.map(str::to_owned));
-    blocking(move || {
-        let mut request = agent().post(&url).header("Content-Type", "application/sdp");
-        if let Some(token) = &token {
-            request = request.header("Authorization", format!("Bearer {token}"));
-        }
-        let mut response = request.send(offer).map_err(|error| unreachable_server(&url, &error))?;
-        if response.status() != 201 {
-            return Err(refusal(&url, &mut response));
-        }
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let location = header("Location").ok_or_else(|| ClientError::Answer("201 without a Location".to_owned()))?;
-        let resource = resolve(&url, location).ok_or_else(|| ClientError::Url(location.to_owned()))?;
-        let etag = header("ETag").map(str::to_owned);
-        let answer = read_body(&mut response).map_err(|error| unreachable_server(&url, &error))?;
-        Ok(Session { url: resource, etag, answer, token })
-    })
-    .await
+    blocking(move || post(&agent(), &url, token.as_deref(), &offer)).await
+}
+
+/// Posts an offer and waits for the answer: for a thread that may block.
+///
+/// # Errors
+///
+/// Where the server cannot be reached, does not answer 201, or names no session.
+pub fn post(agent: &Agent, url: &str, token: Option<&str>, offer: &str) -> Result<Session, ClientError> {
+    let mut request = agent.post(url).header("Content-Type", "application/sdp");
+    if let Some(token) = token {
+        request = request.header("Authorization", format!("Bearer {token}"));
+    }
+    let mut response = request.send(offer).map_err(|error| unreachable_server(url, &error))?;
+    if response.status() != 201 {
+        return Err(refusal(url, &mut response));
+    }
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let location = header("Location").ok_or_else(|| ClientError::Answer("201 without a Location".to_owned()))?;
+    let resource = resolve(url, location).ok_or_else(|| ClientError::Url(location.to_owned()))?;
+    let etag = header("ETag").map(str::to_owned);
+    let answer = read_body(&mut response).map_err(|error| unreachable_server(url, &error))?;
+    Ok(Session { url: resource, etag, answer, token: token.map(str::to_owned) })
 }
 
 impl Session {
@@ -48,20 +54,34 @@ impl Session {
     ///
     /// Where the server does not answer 200 or 204.
     pub async fn delete(&self) -> Result<(), ClientError> {
-        let (url, token) = (self.url.clone(), self.token.clone());
-        blocking(move || {
-            let mut request = agent().delete(&url);
-            if let Some(token) = &token {
-                request = request.header("Authorization", format!("Bearer {token}"));
-            }
-            let mut response = request.call().map_err(|error| unreachable_server(&url, &error))?;
-            if response.status().is_success() { Ok(()) } else { Err(refusal(&url, &mut response)) }
-        })
-        .await
+        let session = self.clone();
+        blocking(move || session.delete_by(&agent())).await
+    }
+
+    /// Ends the session resource: for a thread that may block.
+    ///
+    /// # Errors
+    ///
+    /// Where the server does not answer 200 or 204.
+    pub fn delete_by(&self, agent: &Agent) -> Result<(), ClientError> {
+        let mut request = agent.delete(&self.url);
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let mut response = request.call().map_err(|error| unreachable_server(&self.url, &error))?;
+        if response.status().is_success() {
+            // Read to its end, the connection serves the next request.
+            let _ = read_body(&mut response);
+            Ok(())
+        } else {
+            Err(refusal(&self.url, &mut response))
+        }
     }
 }
 
-fn agent() -> Agent {
+/// What makes requests, and keeps connections for the next ones.
+#[must_use]
+pub fn agent() -> Agent {
     Agent::config_builder().http_status_as_error(false).timeout_global(Some(CLIENT_REQUEST_TIME)).build().into()
 }
 

@@ -19,7 +19,7 @@ mod whip;
 
 pub use error::ClientError;
 pub use feedback::{Feedback, FeedbackSnapshot};
-pub use http::Session;
+pub use http::{Session, agent, post};
 pub use link::{LinkOptions, LinkState};
 pub use stream::{Progress, Source, Streaming};
 pub use whep::{Milestones, Player, PlayerEvent, PlayerOptions};

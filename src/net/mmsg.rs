@@ -1,6 +1,7 @@
 //! `recvmmsg` and `sendmmsg` with the control messages that say which of our addresses a datagram came to or leaves
-//! from (`IP_PKTINFO`, `IPV6_PKTINFO`) and that the kernel shall cut a buffer into datagrams (`UDP_SEGMENT`); and the one
-//! socket option without a safe way to it.
+//! from (`IP_PKTINFO`, `IPV6_PKTINFO`) and that the kernel shall cut a buffer into datagrams (`UDP_SEGMENT`). Where a
+//! socket asks for them: when a datagram arrived (`SCM_TIMESTAMPNS`), how many the socket had to drop
+//! (`SO_RXQ_OVFL`), and that several came as one (`UDP_GRO`). And the one socket option without a safe way to it.
 //!
 //! The only file with `unsafe`: there is no safe way to these calls that neither allocates nor copies.
 #![allow(unsafe_code)]
@@ -12,6 +13,7 @@ use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
+use std::time::Duration;
 
 use crate::limits;
 use crate::net::Route;
@@ -25,12 +27,23 @@ const SENT: usize = limits::SEND_BATCH_TRAINS;
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
+/// Room for the control messages of one received datagram: the address (40 bytes), the time (32), the count of drops
+/// and the size of segments (24 each). The kernel writes those only that the socket has asked for.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct ReceivedControl([u8; 128]);
+
 const _: () = {
     // SAFETY: CMSG_SPACE only computes.
     let (address, segment) =
         unsafe { (libc::CMSG_SPACE(size_of::<libc::in6_pktinfo>() as u32), libc::CMSG_SPACE(size_of::<u16>() as u32)) };
+    // SAFETY: as above.
+    let (time, count) =
+        unsafe { (libc::CMSG_SPACE(size_of::<libc::timespec>() as u32), libc::CMSG_SPACE(size_of::<u32>() as u32)) };
     assert!(address + segment <= size_of::<Control>() as u32);
+    assert!(address + time + 2 * count <= size_of::<ReceivedControl>() as u32);
     assert!(align_of::<Control>() >= align_of::<libc::cmsghdr>());
+    assert!(align_of::<ReceivedControl>() >= align_of::<libc::cmsghdr>());
     assert!(size_of::<libc::sockaddr_in>() <= size_of::<libc::sockaddr_in6>());
     assert!(align_of::<libc::sockaddr_in>() <= align_of::<libc::sockaddr_in6>());
 };
@@ -38,10 +51,13 @@ const _: () = {
 /// Datagrams as they were received, in one buffer that is used again and again.
 pub struct RecvBatch {
     bytes: Box<[u8]>,
+    /// Bytes of one datagram's place.
+    place: usize,
     names: Box<[libc::sockaddr_in6]>,
-    controls: Box<[Control]>,
+    controls: Box<[ReceivedControl]>,
     datagrams: Vec<Datagram>,
     truncated: usize,
+    overflows: Option<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -49,23 +65,42 @@ struct Datagram {
     route: Route,
     start: usize,
     len: usize,
+    told: Told,
+}
+
+/// What the kernel says of a datagram beside its bytes.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    local: Option<IpAddr>,
+    arrival: Option<Duration>,
+    segment: Option<usize>,
+    overflows: Option<u32>,
 }
 
 impl Default for RecvBatch {
     fn default() -> Self {
-        // SAFETY: a sockaddr_in6 is plain integers, for which zero is a value.
-        let name: libc::sockaddr_in6 = unsafe { mem::zeroed() };
-        Self {
-            bytes: vec![0; RECEIVED * limits::DATAGRAM_BYTES].into(),
-            names: vec![name; RECEIVED].into(),
-            controls: vec![Control([0; 64]); RECEIVED].into(),
-            datagrams: Vec::with_capacity(RECEIVED),
-            truncated: 0,
-        }
+        Self::with_places_of(limits::DATAGRAM_BYTES)
     }
 }
 
 impl RecvBatch {
+    /// A batch for datagrams of up to so many bytes: [`limits::DATAGRAM_BYTES`], or more where the socket may put
+    /// several together (`UDP_GRO`).
+    #[must_use]
+    pub fn with_places_of(place: usize) -> Self {
+        // SAFETY: a sockaddr_in6 is plain integers, for which zero is a value.
+        let name: libc::sockaddr_in6 = unsafe { mem::zeroed() };
+        Self {
+            bytes: vec![0; RECEIVED * place].into(),
+            place,
+            names: vec![name; RECEIVED].into(),
+            controls: vec![ReceivedControl([0; 128]); RECEIVED].into(),
+            datagrams: Vec::with_capacity(RECEIVED),
+            truncated: 0,
+            overflows: None,
+        }
+    }
+
     /// Replaces the datagrams by the next ones of the socket, at most [`limits::RECV_BATCH_DATAGRAMS`]. True where
     /// there may be more.
     ///
@@ -74,10 +109,11 @@ impl RecvBatch {
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
         self.datagrams.clear();
         self.truncated = 0;
+        self.overflows = None;
         // SAFETY: mmsghdr and iovec are plain integers and pointers, for which zero is a value.
         let (mut headers, mut pieces): ([libc::mmsghdr; RECEIVED], [libc::iovec; RECEIVED]) =
             unsafe { (mem::zeroed(), mem::zeroed()) };
-        let slots = self.bytes.chunks_exact_mut(limits::DATAGRAM_BYTES);
+        let slots = self.bytes.chunks_exact_mut(self.place);
         let places = slots.zip(&mut self.names).zip(&mut self.controls);
         for ((header, piece), ((bytes, name), control)) in headers.iter_mut().zip(&mut pieces).zip(places) {
             *piece = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
@@ -86,7 +122,7 @@ impl RecvBatch {
             header.msg_hdr.msg_iov = ptr::from_mut(piece);
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_control = ptr::from_mut(control).cast();
-            header.msg_hdr.msg_controllen = size_of::<Control>() as _;
+            header.msg_hdr.msg_controllen = size_of::<ReceivedControl>() as _;
         }
         // SAFETY: every header points to a name, a piece and a control area of its own, with their true sizes, all of
         // which outlive the call and are not touched by anything else during it.
@@ -100,9 +136,11 @@ impl RecvBatch {
             if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
                 self.truncated += 1;
             } else if let Some(remote) = remote {
-                let local = local_address(&header.msg_hdr).unwrap_or(unspecified(&remote));
-                let (start, len) = (index * limits::DATAGRAM_BYTES, header.msg_len as usize);
-                self.datagrams.push(Datagram { route: Route { local, remote }, start, len });
+                let told = told(&header.msg_hdr);
+                let local = told.local.unwrap_or(unspecified(&remote));
+                let (start, len) = (index * self.place, header.msg_len as usize);
+                self.overflows = told.overflows.or(self.overflows);
+                self.datagrams.push(Datagram { route: Route { local, remote }, start, len, told });
             }
         }
         Ok(count == RECEIVED)
@@ -131,8 +169,33 @@ impl RecvBatch {
     /// # Panics
     /// Where `index` is not below [`RecvBatch::len`].
     pub fn datagram(&mut self, index: usize) -> (Route, &mut [u8]) {
-        let Datagram { route, start, len } = self.datagrams[index];
+        let Datagram { route, start, len, .. } = self.datagrams[index];
         (route, &mut self.bytes[start..start + len])
+    }
+
+    /// When the kernel got a datagram, since 1970; on a socket with `SO_TIMESTAMPNS`.
+    ///
+    /// # Panics
+    /// Where `index` is not below [`RecvBatch::len`].
+    #[must_use]
+    pub fn arrival(&self, index: usize) -> Option<Duration> {
+        self.datagrams[index].told.arrival
+    }
+
+    /// The size of the datagrams that came as one, of which the last may be shorter; on a socket with `UDP_GRO`.
+    ///
+    /// # Panics
+    /// Where `index` is not below [`RecvBatch::len`].
+    #[must_use]
+    pub fn segment(&self, index: usize) -> Option<usize> {
+        self.datagrams[index].told.segment
+    }
+
+    /// Datagrams that the socket of the last receive call had dropped, since it was bound, before one of this batch
+    /// came: nobody took them in time. `None` where there were none, or the socket has no `SO_RXQ_OVFL`.
+    #[must_use]
+    pub fn overflows(&self) -> Option<u32> {
+        self.overflows
     }
 }
 
@@ -205,7 +268,8 @@ fn remote_address(name: &libc::sockaddr_in6) -> Option<SocketAddr> {
     }
 }
 
-fn local_address(header: &libc::msghdr) -> Option<IpAddr> {
+fn told(header: &libc::msghdr) -> Told {
+    let mut told = Told::default();
     // SAFETY: the kernel has filled the control area and set its length; the macros walk within it, and the data behind
     // a header is read unaligned and only as the type that its level and type name.
     unsafe {
@@ -215,17 +279,27 @@ fn local_address(header: &libc::msghdr) -> Option<IpAddr> {
             match ((*control).cmsg_level, (*control).cmsg_type) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     let info: libc::in_pktinfo = ptr::read_unaligned(data.cast());
-                    return Some(Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr)).into());
+                    told.local = Some(Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr)).into());
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                     let info: libc::in6_pktinfo = ptr::read_unaligned(data.cast());
-                    return Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
+                    told.local = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
                 }
-                _ => control = libc::CMSG_NXTHDR(header, control),
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                    let at: libc::timespec = ptr::read_unaligned(data.cast());
+                    told.arrival = Some(Duration::new(at.tv_sec.cast_unsigned(), at.tv_nsec.cast_unsigned() as u32));
+                }
+                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => told.overflows = Some(ptr::read_unaligned(data.cast())),
+                (libc::SOL_UDP, libc::UDP_GRO) => {
+                    let size: libc::c_int = ptr::read_unaligned(data.cast());
+                    told.segment = usize::try_from(size).ok().filter(|size| *size > 0);
+                }
+                _ => {}
             }
+            control = libc::CMSG_NXTHDR(header, control);
         }
     }
-    None
+    told
 }
 
 /// "Any address", which as a source lets the kernel choose.

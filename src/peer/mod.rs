@@ -9,17 +9,17 @@ mod challenge;
 mod cipher;
 mod client_hello;
 pub mod demux;
-mod dtls;
+pub mod dtls;
 mod endpoint;
 mod handshake;
 mod ice;
-mod keys;
-mod outbox;
+pub mod keys;
+pub mod outbox;
 pub mod path;
 mod record;
 mod replay;
-mod srtp;
-mod stun;
+pub mod srtp;
+pub mod stun;
 #[cfg(test)]
 mod tests;
 

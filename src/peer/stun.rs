@@ -25,6 +25,7 @@ const PRIORITY: u16 = 0x0024;
 const USE_CANDIDATE: u16 = 0x0025;
 const FINGERPRINT: u16 = 0x8028;
 const ICE_CONTROLLED: u16 = 0x8029;
+const ICE_CONTROLLING: u16 = 0x802a;
 
 /// Unknown attributes that an answer names; more than that nobody sends by mistake.
 const UNKNOWN_NAMED: usize = 4;
@@ -178,6 +179,18 @@ pub fn request(username: &str, transaction: Transaction, password: &str) -> Vec<
     // That of a peer-reflexive host candidate (RFC 8445 §5.1.2). The tie-breaker decides nothing: a lite agent yields.
     request.attribute(PRIORITY, &0x6e00_01ff_u32.to_be_bytes());
     request.attribute(ICE_CONTROLLED, &[0; 8]);
+    request.finish(password)
+}
+
+/// The check of a controlling agent that nominates its one pair (RFC 8445 §7.1): as [`request`], with USE-CANDIDATE
+/// and ICE-CONTROLLING.
+#[must_use]
+pub fn nomination(username: &str, transaction: Transaction, tie_breaker: u64, password: &str) -> Vec<u8> {
+    let mut request = Writer::new(BINDING_REQUEST, [MAGIC_COOKIE.as_slice(), &transaction].concat().as_slice());
+    request.attribute(USERNAME, username.as_bytes());
+    request.attribute(PRIORITY, &0x6e00_01ff_u32.to_be_bytes());
+    request.attribute(USE_CANDIDATE, &[]);
+    request.attribute(ICE_CONTROLLING, &tie_breaker.to_be_bytes());
     request.finish(password)
 }
 

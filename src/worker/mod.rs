@@ -13,7 +13,7 @@ mod rooms;
 mod sessions;
 mod sink;
 mod table;
-mod timers;
+pub mod timers;
 mod turn;
 
 use std::collections::BTreeMap;

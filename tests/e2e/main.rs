@@ -5,6 +5,7 @@
 
 mod forged;
 mod light;
+mod load;
 mod publisher;
 mod replicas;
 mod server;
