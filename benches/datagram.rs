@@ -1,14 +1,14 @@
 //! The floor: what the kernel takes for a datagram of 1,200 bytes, by the way it is handed over.
 //!
-//! A thread sends over loopback to many sockets that another thread drains, and both count their own CPU time. Loopback
-//! delivers within the sender's call, so the sender's figure has the way up to the receiving socket in it. The receiver
-//! sleeps between two looks instead of waiting at its sockets, so that no wake-up is in it.
+//! A thread sends over loopback to many sockets that another thread drains, and both count their own CPU time.
+//! Loopback delivers within the sender's call, so the sender's figure has the way up to the receiving socket in it. The
+//! receiver sleeps between two looks instead of waiting at its sockets, so that no wake-up is in it.
 //!
 //! "Cut": who receives without `UDP_GRO` makes the kernel cut each train before it is queued, as it must for a network
 //! card that cannot. "Whole": with `UDP_GRO` a train stays in one piece, as it does up to a card that cuts by itself.
 //!
-//! "One core": the receiver looks when the sender has finished its round. "Two cores": it looks all the time, and memory
-//! travels between the cores; so it is when the server and a load generator share a machine.
+//! "One core": the receiver looks when the sender has finished its round. "Two cores": it looks all the time, and
+//! memory travels between the cores; so it is when the server and a load generator share a machine.
 #![allow(clippy::disallowed_methods, reason = "a benchmark waits by the wall clock")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people to read")]
 

@@ -5,6 +5,11 @@
 #![allow(dead_code, reason = "each benchmark takes its part")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people to read")]
 
+pub mod client;
+pub mod media;
+pub mod peers;
+pub mod worker;
+
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -141,10 +146,13 @@ impl Table {
     }
 }
 
-/// A whole number with its thousands apart.
+/// A whole number with its thousands apart; nothing for a zero, which is no figure.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures are small and positive")]
 fn grouped(figure: f64) -> String {
     let digits = (figure.round().max(0.0) as u64).to_string();
+    if digits == "0" {
+        return String::new();
+    }
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {

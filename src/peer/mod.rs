@@ -13,12 +13,12 @@ mod dtls;
 mod endpoint;
 mod handshake;
 mod ice;
-mod keys;
+pub mod keys;
 mod outbox;
 pub mod path;
 mod record;
 mod replay;
-mod srtp;
+pub mod srtp;
 mod stun;
 #[cfg(test)]
 mod tests;
