@@ -1,5 +1,5 @@
-//! A client without a socket: controlling ICE, DTLS client, and the keys that come out of it. Composed from the family's
-//! parts; the server's own modules are on the other side.
+//! A client without a socket: controlling ICE, DTLS client, and the keys that come out of it. Composed from the
+//! family's parts; the server's own modules are on the other side.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
