@@ -16,7 +16,6 @@ pub fn format() -> Format {
     Format { codec: Codec::H264, fmtp: "packetization-mode=1;profile-level-id=42e01f".to_owned() }
 }
 
-/// Without feedback to the publisher: what is measured is the way to the subscribers.
 pub fn published() -> Vec<PublishTrack> {
     vec![PublishTrack {
         mid: Mid("0".into()),
@@ -28,7 +27,7 @@ pub fn published() -> Vec<PublishTrack> {
         rids: Vec::new(),
         ssrc: Some(SSRC),
         rtx_ssrc: None,
-        feedback: Feedback::default(),
+        feedback: Feedback { nack: true, pli: true, ..Feedback::default() },
     }]
 }
 

@@ -8,6 +8,7 @@
 pub mod client;
 pub mod media;
 pub mod peers;
+pub mod sink;
 pub mod worker;
 
 use std::hint::black_box;
