@@ -9,20 +9,17 @@
 //!
 //! "One core": the receiver looks when the sender has finished its round. "Two cores": it looks all the time, and
 //! memory travels between the cores; so it is when the server and a load generator share a machine.
-#![allow(clippy::disallowed_methods, reason = "a benchmark waits by the wall clock")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people to read")]
 
 mod common;
-#[path = "datagram/drain.rs"]
-mod drain;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket as Plain};
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
+use common::drain::{Drain, Receive};
 use common::{Effort, Stopwatch, Table, line_through, median, per};
-use drain::{Drain, Receive};
 use rillcast::limits;
 use rillcast::net::Route;
 use rillcast::net::batch::Train;

@@ -3,14 +3,14 @@
 use rillcast::id::{Mid, PayloadType, Ssrc};
 use rillcast::rtp::codec::{Codec, Format, MediaKind};
 use rillcast::rtp::extension::ExtensionMap;
-use rillcast::rtp::packet::{Header, MAX_HEADER};
+use rillcast::rtp::packet::{FIXED_HEADER, Header, MAX_HEADER};
 use rillcast::sfu::track::{Feedback, PlayTrack, PublishTrack};
 
 const PT: PayloadType = PayloadType(102);
 const SSRC: Ssrc = Ssrc(0x1234_5678);
 
 /// Of one packet, header and SRTP tag left out: with them it is a datagram of 1,200 bytes.
-pub const PAYLOAD: usize = 1_200 - 12 - 16;
+pub const PAYLOAD: usize = 1_200 - FIXED_HEADER - 16;
 
 pub fn format() -> Format {
     Format { codec: Codec::H264, fmtp: "packetization-mode=1;profile-level-id=42e01f".to_owned() }
@@ -56,11 +56,19 @@ impl Encoder {
 
     /// The packets of the next frame, as long as each other; the last one has the marker bit.
     pub fn frame(&mut self, packets: usize, keyframe: bool) -> Vec<Vec<u8>> {
+        let mut frame = vec![vec![0x5a; FIXED_HEADER + PAYLOAD]; packets];
+        self.renew(&mut frame, keyframe);
+        frame
+    }
+
+    /// Makes the packets of an old frame those of the next one.
+    pub fn renew(&mut self, frame: &mut [Vec<u8>], keyframe: bool) {
         self.timestamp = self.timestamp.wrapping_add(3_000);
-        let packets = (0..packets).map(|place| {
+        let last = frame.len() - 1;
+        for (place, packet) in frame.iter_mut().enumerate() {
             self.sequence = self.sequence.wrapping_add(1);
             let header = Header {
-                marker: place + 1 == packets,
+                marker: place == last,
                 payload_type: PT,
                 sequence: self.sequence,
                 timestamp: self.timestamp,
@@ -68,12 +76,10 @@ impl Encoder {
             };
             let mut bytes = [0; MAX_HEADER];
             let length = header.write(std::iter::empty(), &mut bytes);
-            let mut packet = bytes[..length].to_vec();
-            packet.extend_from_slice(beginning(place == 0, keyframe));
-            packet.resize(length + PAYLOAD, 0x5a);
-            packet
-        });
-        packets.collect()
+            packet[..length].copy_from_slice(&bytes[..length]);
+            let beginning = beginning(place == 0, keyframe);
+            packet[length..length + beginning.len()].copy_from_slice(beginning);
+        }
     }
 }
 

@@ -6,9 +6,11 @@
 #![allow(clippy::cast_precision_loss, reason = "figures for people to read")]
 
 pub mod client;
+pub mod drain;
 pub mod media;
 pub mod peers;
 pub mod sink;
+pub mod stage;
 pub mod worker;
 
 use std::hint::black_box;

@@ -40,13 +40,18 @@ pub struct Connection {
 
 impl Worker {
     pub fn start() -> Self {
+        Self::on(None)
+    }
+
+    /// A worker that stays on one core.
+    pub fn on(pin: Option<usize>) -> Self {
         let before = tasks();
         let (sender, events) = mpsc::channel(2 * SESSIONS);
         let config = WorkerConfig {
             index: 0,
             udp: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
             tcp: TcpSetting::Off,
-            pin: None,
+            pin,
             public_ips: Vec::new(),
             certificate: Arc::new(Certificate::generate().expect("there is randomness")),
             seed: 1,

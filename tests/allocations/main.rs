@@ -6,20 +6,19 @@ mod common;
 mod counting;
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::media::{Encoder, played, published};
 use common::sink::PeersSink;
+use common::stage::{Stage, ssrc};
 use common::worker::{Connection, Worker};
 use rillcast::id::PeerKey;
-use rillcast::sfu::room::Room;
 use rillcast::sfu::sink::{Sent, Sink};
 
 const SUBSCRIBERS: usize = 50;
-/// Packets of a frame, frames of a group, and the time between two of them.
+/// Packets of a frame, and frames of a group: two seconds.
 const FRAME: usize = 9;
 const GROUP: usize = 60;
-const INTERVAL: Duration = Duration::from_micros(33_333);
 /// Ten seconds, after which the history is as large as it gets and sender reports flow.
 const WARM_UP: usize = 5 * GROUP;
 /// A thousand packets and some.
@@ -27,19 +26,16 @@ const MEASURED: usize = 2 * GROUP;
 
 /// Packets that a subscriber asks for again, with each frame.
 const ASKED: usize = 4;
-const PUBLISHER: PeerKey = PeerKey { slot: u32::MAX, generation: 0 };
-
 /// One at a time, or they would count each other's.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// A room with its publisher and subscribers.
-struct Stage {
-    room: Room,
+/// A room that counts.
+struct Scene {
+    stage: Stage,
     sink: PeersSink,
     /// By subscriber, the sequence number that went out last.
     newest: Vec<u16>,
     encoder: Encoder,
-    now: Instant,
     frame: usize,
 }
 
@@ -69,17 +65,11 @@ struct Sums {
     reports: u64,
 }
 
-impl Stage {
+impl Scene {
     fn new(subscribers: usize) -> Self {
         let now = Instant::now();
-        let mut room = Room::new(now, 1 << 40, 7);
-        assert!(room.set_publisher(now, PUBLISHER, published()).is_empty());
-        for number in 0..subscribers {
-            room.add_subscriber(now, PeersSink::key(number), played(ssrc(number)));
-            room.start_subscriber(now, PeersSink::key(number));
-        }
-        let (sink, newest) = (PeersSink::connect(now, subscribers), vec![0; subscribers]);
-        Self { room, sink, newest, encoder: Encoder::new(), now, frame: 0 }
+        let (stage, sink) = (Stage::new(now, subscribers), PeersSink::connect(now, subscribers));
+        Self { stage, sink, newest: vec![0; subscribers], encoder: Encoder::new(), frame: 0 }
     }
 
     fn run(&mut self, frames: usize, with_nacks: bool) -> Sums {
@@ -95,21 +85,19 @@ impl Stage {
 
     /// One frame in, and out to everybody.
     fn step(&mut self, with_nacks: bool, sums: &mut Sums) {
-        self.now += INTERVAL;
         let packets = self.encoder.frame(FRAME, self.frame.is_multiple_of(GROUP));
         self.frame += 1;
         let before = counting::mine();
-        for packet in &packets {
-            self.room.handle_publisher_rtp(self.now, packet).expect("the publisher's own packet");
-        }
+        self.stage.publish(&packets);
         sums.ingress += counting::mine() - before;
         if with_nacks {
             for (number, newest) in self.newest.iter().enumerate() {
-                self.room.handle_subscriber_rtcp(self.now, PeersSink::key(number), &nack(ssrc(number), *newest));
+                let nack = nack(ssrc(number), *newest);
+                self.stage.room.handle_subscriber_rtcp(self.stage.now, PeersSink::key(number), &nack);
             }
         }
         let before = counting::mine();
-        self.room.flush(self.now, &mut Noting { sink: &mut self.sink, newest: &mut self.newest });
+        self.stage.flush(&mut Noting { sink: &mut self.sink, newest: &mut self.newest });
         self.sink.flush();
         sums.flush += counting::mine() - before;
     }
@@ -120,9 +108,9 @@ fn a_room_allocates_nothing_for_a_packet_that_it_forwards() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let [one, many, again] =
         [(1, false), (SUBSCRIBERS, false), (SUBSCRIBERS, true)].map(|(subscribers, with_nacks)| {
-            let mut stage = Stage::new(subscribers);
-            stage.run(WARM_UP, with_nacks);
-            stage.run(MEASURED, with_nacks)
+            let mut scene = Scene::new(subscribers);
+            scene.run(WARM_UP, with_nacks);
+            scene.run(MEASURED, with_nacks)
         });
     println!("1 subscriber:   {one:?}\n{SUBSCRIBERS} subscribers: {many:?}\nwith NACKs:     {again:?}");
     let packets = MEASURED * FRAME;
@@ -197,8 +185,4 @@ fn is_rtp(datagram: &[u8]) -> bool {
 fn nack(ssrc: u32, newest: u16) -> Vec<u8> {
     let first = newest.wrapping_sub(8).to_be_bytes();
     [&[0x81, 205, 0, 3, 0, 0, 0, 1], &ssrc.to_be_bytes()[..], &first, &[0, 7]].concat()
-}
-
-fn ssrc(number: usize) -> u32 {
-    1_000 + u32::try_from(number).expect("a few")
 }

@@ -5,19 +5,23 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
 use rillcast::limits;
 use rillcast::net::cpu;
 use rillcast::net::mmsg::RecvBatch;
 
-use crate::common::Stopwatch;
+use super::Stopwatch;
 
 /// Between two looks at the sockets.
 const NAP: Duration = Duration::from_micros(200);
+/// Nothing comes for so long: nothing is on its way.
+const SILENCE: Duration = Duration::from_millis(100);
+/// Smaller ones are reports, which nobody waits for.
+const MEDIA_BYTES: usize = 500;
 /// Loopback loses nothing while the sockets have room, so nothing takes longer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MOST_NAPS: u32 = 25_000;
 
 /// What the sockets ask the kernel for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,9 +48,16 @@ struct Shared {
 }
 
 impl Drain {
-    /// `core`: where the thread runs.
+    /// New sockets; `core` is where the thread runs.
     pub fn start(sockets: usize, receive: Receive, core: usize) -> Self {
-        let sockets: Vec<UdpSocket> = (0..sockets).map(|_| bind(receive)).collect();
+        Self::over((0..sockets).map(|_| bind(receive)).collect(), receive, core)
+    }
+
+    /// Sockets that are there.
+    pub fn over(sockets: Vec<UdpSocket>, receive: Receive, core: usize) -> Self {
+        for socket in &sockets {
+            socket.set_nonblocking(true).expect("a socket can be made so");
+        }
         let addresses = sockets.iter().map(|socket| socket.local_addr().expect("it is bound")).collect();
         let shared = Arc::new(Shared::default());
         let mine = shared.clone();
@@ -69,12 +80,23 @@ impl Drain {
 
     /// Waits until so many bytes have come since the last call.
     pub fn wait_for(&self, bytes: u64) {
-        let deadline = Instant::now() + PATIENCE;
+        let mut naps = 0;
         while self.shared.bytes.load(Ordering::Acquire) < bytes {
-            assert!(Instant::now() < deadline, "datagrams were lost on loopback");
+            assert!(naps < MOST_NAPS, "datagrams were lost on loopback");
+            naps += 1;
             std::thread::sleep(NAP);
         }
         self.shared.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Waits until nothing comes any more, and forgets what came.
+    pub fn settle(&self) {
+        loop {
+            std::thread::sleep(SILENCE);
+            if self.shared.bytes.swap(0, Ordering::AcqRel) == 0 {
+                return;
+            }
+        }
     }
 
     pub fn stop(self) {
@@ -85,7 +107,6 @@ impl Drain {
 
 fn bind(receive: Receive) -> UdpSocket {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-    socket.set_nonblocking(true).expect("a socket can be made so");
     socket2::SockRef::from(&socket)
         .set_recv_buffer_size(limits::SOCKET_BUFFER_BYTES)
         .expect("a size is no more than asked for");
@@ -121,7 +142,10 @@ fn drain_datagrams(socket: &UdpSocket, batch: &mut RecvBatch) -> usize {
     let mut bytes = 0;
     loop {
         let more = batch.receive(socket.as_fd()).unwrap_or(false);
-        bytes += (0..batch.len()).map(|index| batch.datagram(index).1.len()).sum::<usize>();
+        bytes += (0..batch.len())
+            .map(|index| batch.datagram(index).1.len())
+            .filter(|len| *len >= MEDIA_BYTES)
+            .sum::<usize>();
         if !more {
             return bytes;
         }
