@@ -37,7 +37,7 @@ lint: ## format, clippy; cargo-deny where it is installed
 
 unit: ## the tests in Rust: modules, tidiness, whole sessions on loopback
 	@scripts/require.sh rust
-	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked; \
+	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked; cargo test --benches --locked; \
 	else set -x; cargo test --all-targets --locked; fi
 	cargo test --doc --locked
 

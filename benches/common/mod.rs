@@ -29,7 +29,11 @@ pub enum Effort {
 impl Effort {
     /// Cargo gives `--bench` to what it runs as a benchmark.
     pub fn from_arguments() -> Self {
-        if std::env::args().any(|argument| argument == "--bench") { Self::Full } else { Self::Smoke }
+        if std::env::args().any(|argument| argument == "--bench") {
+            return Self::Full;
+        }
+        println!("One short round: its figures say nothing.");
+        Self::Smoke
     }
 
     /// `full`, or the least that still does something.
