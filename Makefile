@@ -13,10 +13,10 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 VENV := tests/clients/.venv
 NODE_MODULES := tests/browser/node_modules/.installed tests/clients/node_modules/.installed
 
-.PHONY: help demo run test lint unit clients verify bench deps packages
+.PHONY: help demo run test lint unit clients verify bench counts baseline deps packages
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
 
 demo: ## builds the server, starts it with a picture of its own, and says which page to open
 	@scripts/require.sh rust
@@ -26,7 +26,7 @@ run: ## builds and starts the server; the environment configures it (README.md)
 	@scripts/require.sh rust
 	cargo run --release --locked -- serve
 
-test: deps lint unit clients ## everything that guards a change; installs what it needs
+test: deps lint unit counts clients ## everything that guards a change; installs what it needs
 
 lint: ## format, clippy; cargo-deny where it is installed
 	@scripts/require.sh rust
@@ -37,7 +37,7 @@ lint: ## format, clippy; cargo-deny where it is installed
 
 unit: ## the tests in Rust: modules, tidiness, whole sessions on loopback
 	@scripts/require.sh rust
-	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked; \
+	@if command -v cargo-nextest >/dev/null; then set -x; cargo nextest run --locked; cargo test --benches --locked; \
 	else set -x; cargo test --all-targets --locked; fi
 	cargo test --doc --locked
 
@@ -49,10 +49,17 @@ clients: deps ## real clients against a server of their own: Chromium, aiortc, G
 verify: test ## `make test`, then simulated rooms on many more seeds; the figures go into docs/verified.md
 	RILLCAST_SIM_SEEDS=1000 cargo test --locked --test sim -- --nocapture
 
-bench: ## the benchmarks under benches/
+BENCHMARKS := datagram egress fanout negotiate
+
+bench: ## what a packet and a session cost: one table per benchmark, CPU time, some three minutes
 	@scripts/require.sh rust
-	@compgen -G 'benches/*.rs' >/dev/null || { echo "There are no benchmarks yet."; exit 1; }
-	cargo bench --locked
+	cargo bench --locked --quiet $(BENCHMARKS:%=--bench %)
+
+counts: deps ## counts the instructions of the hot paths and compares them with those accepted before
+	cargo bench --locked --quiet --profile counted --bench instructions
+
+baseline: deps ## accepts the instructions that the hot paths take now; the commit says why
+	cargo bench --locked --quiet --profile counted --bench instructions -- --accept
 
 deps: packages $(NODE_MODULES) $(VENV)/.installed ## what the tests need: Debian packages (as root), npm and Python packages
 

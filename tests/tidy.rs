@@ -60,6 +60,12 @@ const IMPURE: [&str; 16] = [
 const TIMED: [&str; 2] = ["worker", "net"];
 const CLOCK: &str = "src/net/clock.rs";
 
+/// Modules that a packet passes on its way, and what would make one thread wait for another there. What the control
+/// plane and a worker say to each other goes through channels: commands and events, never packets.
+const LOCKLESS: [&str; 5] = ["worker", "peer", "sfu", "rtp", "net"];
+const LOCKS: [&str; 9] =
+    ["Mutex", "RwLock", "Condvar", "Barrier", "Semaphore", "OnceLock", "LazyLock", "lock()", "blocking_recv"];
+
 const MOST_LINES: usize = 600;
 const MOST_LINES_OF_MAIN: usize = 100;
 const MOST_COLUMNS: usize = 120;
@@ -73,6 +79,7 @@ fn source_files_are_tidy() {
         check_imports(file, &mut findings);
         check_purity(file, &mut findings);
         check_clock(file, &mut findings);
+        check_locks(file, &mut findings);
         check_unsafe(file, &mut findings);
         check_unwrap(file, &mut findings);
     }
@@ -154,6 +161,13 @@ fn check_clock(file: &File, findings: &mut Findings) {
     if timed && file.path != CLOCK && !file.only_for_tests {
         let words = ["Instant::now", "SystemTime::now"];
         find_words(file, &without_tests(&file.code), &words, "belongs in src/net/clock.rs", findings);
+    }
+}
+
+/// No packet waits for a lock.
+fn check_locks(file: &File, findings: &mut Findings) {
+    if file.module().is_some_and(|module| LOCKLESS.contains(&module)) && !file.only_for_tests {
+        find_words(file, &without_tests(&file.code), &LOCKS, "has no place on a packet's way", findings);
     }
 }
 
