@@ -8,8 +8,10 @@ use crate::load::plan::{Media, Pacing};
 
 /// How often a browser's pacer sends.
 const BURST_INTERVAL: Duration = Duration::from_millis(5);
-/// A browser's pacer sends at 2.5 times the bit rate.
+/// A browser's pacer sends at 2.5 times the bit rate,
 const PACER_FACTOR: f64 = 2.5;
+/// and never less than about three packets at once.
+const BURST_PACKETS: usize = 3;
 
 /// The packets of one publisher's video on their way out.
 pub struct Pacer {
@@ -31,7 +33,7 @@ impl Pacer {
         let bytes = f64::from(media.bitrate) / 8.0 * PACER_FACTOR * BURST_INTERVAL.as_secs_f64();
         Self {
             pacing: media.pacing,
-            burst: (bytes as usize / PAYLOAD_BYTES).max(1),
+            burst: (bytes as usize / PAYLOAD_BYTES).max(BURST_PACKETS),
             frame_interval: Duration::from_secs(1) / media.fps,
             queue: VecDeque::new(),
             next: now,
@@ -108,7 +110,9 @@ mod tests {
         // The key frame of 50 packets at the start goes on beyond the next frames.
         assert!(bursts[..17].iter().all(|(_, count)| *count >= 2), "{bursts:?}");
         let few = super::tests::bursts(Pacing::Browser, 1_000_000);
-        assert!(few.iter().all(|(_, count)| *count == 1));
+        assert!(few.iter().all(|(_, count)| *count <= 3) && few.iter().any(|(_, count)| *count == 3), "{few:?}");
+        let many = super::tests::bursts(Pacing::Browser, 10_000_000);
+        assert!(many.iter().any(|(_, count)| *count > 10), "{many:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::{setsockopt, sockopt};
 
@@ -176,7 +176,8 @@ impl Ports {
     /// # Errors
     /// What the kernel says.
     pub fn wait(&mut self, timeout: Duration) -> io::Result<()> {
-        for ready in self.poller.wait(Some(timeout))? {
+        let now = Instant::now();
+        for ready in self.poller.wait_until(now, Some(now + timeout))? {
             if ready.token != WAKE && !self.ready.contains(&ready.token) {
                 self.ready.push(ready.token);
             }

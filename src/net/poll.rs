@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::event::Source;
 use mio::unix::SourceFd;
@@ -25,6 +25,8 @@ pub struct Poller {
     poll: mio::Poll,
     events: Events,
     timer: TimerFd,
+    /// What the timer is set to.
+    armed: Option<Instant>,
 }
 
 /// One socket's news.
@@ -59,7 +61,7 @@ impl Poller {
         let poll = mio::Poll::new()?;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
         poll.registry().register(&mut SourceFd(&timer.as_fd().as_raw_fd()), TIMER, Interest::READABLE)?;
-        Ok(Self { poll, events: Events::with_capacity(EVENTS), timer })
+        Ok(Self { poll, events: Events::with_capacity(EVENTS), timer, armed: None })
     }
 
     /// What wakes this poller, to be told as `token`. At most one per poller.
@@ -88,16 +90,32 @@ impl Poller {
         self.poll.registry().register(socket, Token(token), interest)
     }
 
-    /// Sleeps until there is news or `timeout` has passed (`None`: for ever), and returns the news. A timeout of more
-    /// than [`FINE`] is rounded up to the next millisecond.
+    /// Sleeps until there is news or the deadline has come (`None`: for ever), and returns the news. `now` is the time
+    /// of the call; a deadline that is further away than [`FINE`] is rounded up to the next millisecond.
     ///
     /// # Errors
     /// What the kernel says. A signal is no error, but no news.
-    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = Ready> + '_> {
-        if let Some(fine) = timeout.filter(|timeout| !timeout.is_zero() && *timeout < FINE) {
+    pub fn wait_until(
+        &mut self,
+        now: Instant,
+        deadline: Option<Instant>,
+    ) -> io::Result<impl Iterator<Item = Ready> + '_> {
+        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(now));
+        if let Some(fine) = timeout.filter(|timeout| !timeout.is_zero() && *timeout < FINE)
+            && self.armed != deadline
+        {
             // It is not read: setting it anew makes it fire anew.
             self.timer.set(Expiration::OneShot(TimeSpec::from_duration(fine)), TimerSetTimeFlags::empty())?;
+            self.armed = deadline;
         }
+        self.wait(timeout)
+    }
+
+    /// The same by a duration, rounded up to the next millisecond.
+    ///
+    /// # Errors
+    /// See [`Poller::wait_until`].
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = Ready> + '_> {
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             result => result?,
@@ -129,9 +147,10 @@ mod tests {
     fn a_short_sleep_ends_by_itself_and_says_nothing() {
         let mut poller = Poller::new().unwrap();
         for micros in [1, 300, 1_700] {
-            let before = std::time::Instant::now();
-            assert_eq!(poller.wait(Some(Duration::from_micros(micros))).unwrap().count(), 0);
-            assert!(before.elapsed() >= Duration::from_micros(micros));
+            let before = Instant::now();
+            let deadline = before + Duration::from_micros(micros);
+            assert_eq!(poller.wait_until(before, Some(deadline)).unwrap().count(), 0);
+            assert!(Instant::now() >= deadline);
         }
     }
 

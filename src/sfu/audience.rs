@@ -184,7 +184,9 @@ impl Audience {
     /// When there is something to do even if nothing arrives.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        let due = [self.media_due, self.next_burst, self.next_report].into_iter().flatten().min();
+        // Each flush looks for reports that are due: a timer of their own is for rooms where no media comes.
+        let report = self.next_report.map(|due| due + REPORT_TICK);
+        let due = [self.media_due, self.next_burst, report].into_iter().flatten().min();
         due.filter(|_| self.ready)
     }
 
@@ -216,9 +218,10 @@ impl Audience {
     /// do not take all of it for the moment.
     fn flush_media(&mut self, now: Instant, sink: &mut impl Sink, is_meant: impl Fn(&Subscriber) -> bool) -> bool {
         let count = self.subscribers.len();
+        let first = self.first.min(count);
         let (mut left_out, mut bursting) = (None, false);
         self.waiting = false;
-        for place in (0..count).map(|step| (self.first + step) % count) {
+        for place in (first..count).chain(0..first) {
             let subscriber = &mut self.subscribers[place];
             if !subscriber.is_started() {
                 continue;

@@ -20,6 +20,9 @@ use crate::sfu::track::PublishTrack;
 const NACK_INTERVAL: Duration = Duration::from_millis(25);
 /// After so many NACKs a packet is given up: three quarters of a second at the interval above.
 const NACKS_PER_PACKET: u16 = 30;
+/// While nothing is missing feedback may wait so long for a packet to leave with: the chain asks to be called every 25
+/// ms, and a worker with many rooms would do little else than wake up.
+const PATIENCE: Duration = Duration::from_millis(30);
 /// Sequence numbers that the loss detection looks back over.
 const NACK_WINDOW: u16 = 1024;
 /// Transport-wide feedback, as browsers send it.
@@ -30,7 +33,10 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// The chain of one publisher.
 pub struct PublisherFeedback {
     chain: Box<dyn Interceptor>,
-    bound: Vec<Ssrc>,
+    /// SSRCs that the chain knows, and the sequence number that came last.
+    bound: Vec<(Ssrc, u16)>,
+    /// Until then packets may be missing.
+    restless_until: Option<Instant>,
 }
 
 impl PublisherFeedback {
@@ -47,14 +53,19 @@ impl PublisherFeedback {
             .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(TWCC_INTERVAL).build())
             .with(Slot::ReceiverReport, ReceiverReportBuilder::new().with_interval(REPORT_INTERVAL).build())
             .build();
-        Self { chain: Box::new(chain), bound: Vec::new() }
+        Self { chain: Box::new(chain), bound: Vec::new(), restless_until: None }
     }
 
     /// One packet as it came, retransmissions included: transport-wide numbers count them all.
     pub fn handle_rtp(&mut self, now: Instant, packet: &Packet<'_>, track: &PublishTrack, rtx: bool) {
         let ssrc = packet.ssrc();
-        if !self.bound.contains(&ssrc) {
-            self.bound.push(ssrc);
+        if let Some((_, last)) = self.bound.iter_mut().find(|(bound, _)| *bound == ssrc) {
+            if packet.sequence() != last.wrapping_add(1) {
+                self.restless_until = Some(now + NACK_INTERVAL * u32::from(NACKS_PER_PACKET));
+            }
+            *last = packet.sequence();
+        } else {
+            self.bound.push((ssrc, packet.sequence()));
             self.chain.bind_remote_stream(&stream_info(ssrc, track, rtx));
         }
         let transport_cc = track.extensions.id(Extension::TransportCc);
@@ -64,7 +75,7 @@ impl PublisherFeedback {
 
     /// A packet that a retransmission brought: it is not missing any more.
     pub fn handle_recovered(&mut self, now: Instant, packet: &Packet<'_>, sequence: u16, ssrc: Ssrc) {
-        if self.bound.contains(&ssrc) {
+        if self.bound.iter().any(|(bound, _)| *bound == ssrc) {
             self.read(now, Intercepted::Rtp(header_only(packet, sequence, ssrc, None)));
         }
     }
@@ -76,7 +87,7 @@ impl PublisherFeedback {
 
     /// The SSRC counts anew.
     pub fn forget(&mut self, ssrc: Ssrc) {
-        if let Some(at) = self.bound.iter().position(|bound| *bound == ssrc) {
+        if let Some(at) = self.bound.iter().position(|(bound, _)| *bound == ssrc) {
             self.bound.swap_remove(at);
             self.chain.unbind_remote_stream(&StreamInfo { ssrc: ssrc.0, ..StreamInfo::default() });
         }
@@ -84,7 +95,9 @@ impl PublisherFeedback {
 
     /// When [`PublisherFeedback::poll`] has something to do.
     pub fn next_timeout(&mut self) -> Option<Instant> {
-        self.chain.poll_timeout()
+        let due = self.chain.poll_timeout()?;
+        let is_restless = self.restless_until.is_some_and(|until| due <= until);
+        Some(if is_restless { due } else { due + PATIENCE })
     }
 
     /// Hands every compound packet that is due to `send`.

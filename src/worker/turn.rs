@@ -10,10 +10,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::id::{PeerKey, SessionId};
 use crate::limits;
+use crate::net::batch::SendCounts;
 use crate::net::clock::Clock;
 use crate::net::mmsg::RecvBatch;
 use crate::net::poll::Poller;
@@ -103,6 +104,8 @@ impl Worker {
             self.flush(now);
         }
         self.say_goodbye();
+        let SendCounts { datagrams, trains, full, failed, uncut, fragmented, .. } = self.ports.counts();
+        tracing::info!(datagrams, trains, full, failed, uncut, fragmented, "worker ended");
         Ok(())
     }
 
@@ -115,12 +118,8 @@ impl Worker {
         self.door.add_awake(now.saturating_duration_since(self.awake_since));
         self.awake_since = now;
         let sleeps = !busy && self.door.try_sleep();
-        let timeout = if sleeps {
-            self.timers.next().map(|deadline| deadline.saturating_duration_since(now))
-        } else {
-            Some(Duration::ZERO)
-        };
-        for ready in self.poller.wait(timeout)? {
+        let deadline = if sleeps { self.timers.next() } else { Some(now) };
+        for ready in self.poller.wait_until(now, deadline)? {
             self.ports.handle_ready(ready);
         }
         if sleeps {
