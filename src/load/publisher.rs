@@ -156,6 +156,7 @@ impl Publisher {
         let (Some(track), Some(srtp), encoder) = (track, &mut self.srtp, &self.encoder) else { return };
         let header = Header {
             marker: piece.last,
+            padding: false,
             payload_type: PayloadType(track.payload_type),
             sequence: low16(track.index),
             timestamp: piece.timestamp,
