@@ -13,7 +13,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 VENV := tests/clients/.venv
 NODE_MODULES := tests/browser/node_modules/.installed tests/clients/node_modules/.installed
 
-.PHONY: help demo run test lint unit clients verify bench deps packages
+.PHONY: help demo run test lint unit clients firefox verify bench deps packages
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-8s %s\n", $$1, $$2 }'
@@ -46,7 +46,12 @@ clients: deps ## real clients against a server of their own: Chromium, aiortc, G
 	npm --prefix tests/browser test
 	npm --prefix tests/clients test
 
-verify: test ## `make test`, then simulated rooms on many more seeds; the figures go into docs/verified.md
+firefox: deps tests/firefox/node_modules/.installed ## Firefox against a server of its own; installs it
+	@scripts/require.sh firefox
+	cargo build --locked
+	npm --prefix tests/firefox test
+
+verify: test firefox ## `make test`, Firefox, then simulated rooms on many more seeds; the figures go into docs/verified.md
 	RILLCAST_SIM_SEEDS=1000 cargo test --locked --test sim -- --nocapture
 
 bench: ## the benchmarks under benches/

@@ -87,7 +87,7 @@ async function rillcast(rig, url) {
   };
 }
 
-/** Both got everything and decoded it, no picture stood, and the last one is the clip's last, the same in every pixel. */
+/** Both got everything and decoded it, no picture stood, and the last one is the clip's last, the same on both sides. */
 export function judgeBrowser(padded, plain, sent) {
   for (const { video, audio, picture } of [padded, plain]) {
     const { framesDecoded, framesDropped, packetsLost, nackCount, pliCount, freezeCount } = video;
