@@ -14,7 +14,7 @@ const FIREFOX = {
     return browser(page);
   },
   judge: judgeBrowser,
-  figure: ({ video, audio }) => `${video.framesDecoded} frames, ${samples(audio)} samples`,
+  figure: ({ video, audio }) => `${video.framesDecoded} frames, ${video.freezeCount} freezes, ${samples(audio)} samples`,
 };
 // Ours counts the padding.
 const decoders = [FIREFOX, DECODERS.find(({ name }) => name === 'rillcast')];
