@@ -13,10 +13,10 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 VENV := tests/clients/.venv
 NODE_MODULES := tests/browser/node_modules/.installed tests/clients/node_modules/.installed
 
-.PHONY: help demo run test lint unit clients verify bench counts baseline deps packages
+.PHONY: help demo run test lint unit clients firefox verify bench bench-load counts baseline deps packages
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-11s %s\n", $$1, $$2 }'
 
 demo: ## builds the server, starts it with a picture of its own, and says which page to open
 	@scripts/require.sh rust
@@ -46,7 +46,12 @@ clients: deps ## real clients against a server of their own: Chromium, aiortc, G
 	npm --prefix tests/browser test
 	npm --prefix tests/clients test
 
-verify: test ## `make test`, then simulated rooms on many more seeds; the figures go into docs/verified.md
+firefox: deps tests/firefox/node_modules/.installed ## Firefox against a server of its own; installs it
+	@scripts/require.sh firefox
+	cargo build --locked
+	npm --prefix tests/firefox test
+
+verify: test firefox ## `make test`, Firefox, then simulated rooms on many more seeds; the figures go into docs/verified.md
 	RILLCAST_SIM_SEEDS=1000 cargo test --locked --test sim -- --nocapture
 
 BENCHMARKS := datagram egress fanout negotiate
@@ -54,6 +59,11 @@ BENCHMARKS := datagram egress fanout negotiate
 bench: ## what a packet and a session cost: one table per benchmark, CPU time, some three minutes
 	@scripts/require.sh rust
 	cargo bench --locked --quiet $(BENCHMARKS:%=--bench %)
+
+bench-load: ## the whole server under load, half an hour; writes the table of docs/performance.md
+	@scripts/require.sh rust
+	cargo build --release --locked
+	node scripts/bench-load.mjs
 
 counts: deps ## counts the instructions of the hot paths and compares them with those accepted before
 	cargo bench --locked --quiet --profile counted --bench instructions

@@ -15,21 +15,25 @@ const PROGRAM = process.env.RILLCAST ?? join(process.env.CARGO_TARGET_DIR ?? joi
 const PAGE = join(ROOT, 'docs/performance.md');
 const MARKS = ['<!-- scenarios -->', '<!-- end of scenarios -->'];
 
-const WINDOW = (milliseconds) => ({ MEDIA_BATCH_WINDOW_MS: String(milliseconds) });
+const window = (milliseconds) => ({ MEDIA_BATCH_WINDOW_MS: String(milliseconds) });
+const scenario = (name, server, load, more) => ({ name, server, load: load.split(' '), ...more });
 const SCENARIOS = [
-  { name: '1 × 10, window 0', server: WINDOW(0), load: ['--subs', '10'] },
-  { name: '1 × 100, window 0', server: WINDOW(0), load: ['--subs', '100'] },
-  { name: '1 × 300, window 0', server: WINDOW(0), load: ['--subs', '300'] },
-  { name: '1 × 300, window 1 ms (default)', server: {}, load: ['--subs', '300'] },
-  { name: '1 × 300, window 10 ms', server: WINDOW(10), load: ['--subs', '300'] },
-  { name: '1 × 500, window 0', server: WINDOW(0), load: ['--subs', '500'] },
-  { name: '1 × 1,000, window 0', server: WINDOW(0), load: ['--subs', '1000'] },
-  { name: '1 × 2,000, window 10 ms', server: WINDOW(10), load: ['--subs', '2000', '--ramp', '12s'], pin: true },
-  { name: '20 × 10, 1 Mbit/s, window 0', server: WINDOW(0), load: ['--rooms', '20', '--subs', '200', '--bitrate', '1M'] },
-  { name: '1 × 300, window 0, without padding', server: { ...WINDOW(0), MEDIA_PADDING_BYTES: '0' }, load: ['--subs', '300'] },
-  { name: '1 × 300, window 0, all feedback', server: WINDOW(0), load: ['--subs', '300', '--feedback', 'full', '--loss', '0.005'] },
-  { name: '1 × 300, window 0, sound too', server: WINDOW(0), load: ['--subs', '300', '--audio'] },
-  { name: '1 × 300 and 100 joins/s for 5 s', server: WINDOW(0), load: ['--subs', '300', '--churn', '100', '--duration', '5s'] },
+  scenario('1 × 10, window 0', window(0), '--subs 10'),
+  scenario('1 × 100, window 0', window(0), '--subs 100'),
+  scenario('1 × 300, window 0', window(0), '--subs 300'),
+  scenario('1 × 300, window 1 ms (default)', {}, '--subs 300'),
+  scenario('1 × 300, window 10 ms', window(10), '--subs 300'),
+  scenario('1 × 500, window 0', window(0), '--subs 500'),
+  scenario('1 × 1,000, window 0', window(0), '--subs 1000'),
+  // A core for the server, the other one for who loads it.
+  scenario('1 × 2,000, window 10 ms', window(10), '--subs 2000 --ramp 20s', { apart: true }),
+  scenario('20 × 10, 1 Mbit/s, window 0', window(0), '--rooms 20 --subs 200 --bitrate 1M'),
+  scenario('1 × 300, window 0, no padding', { ...window(0), MEDIA_PADDING_BYTES: '0' }, '--subs 300'),
+  scenario('1 × 300, window 0, padding of 1', { ...window(0), MEDIA_PADDING_BYTES: '1' }, '--subs 300'),
+  scenario('1 × 300, window 0, padding of 4', { ...window(0), MEDIA_PADDING_BYTES: '4' }, '--subs 300'),
+  scenario('1 × 300, window 0, all feedback, 0.5 % loss', window(0), '--subs 300 --feedback full --loss 0.005'),
+  scenario('1 × 300, window 0, sound too', window(0), '--subs 300 --audio'),
+  scenario('1 × 300, and 100 others join and leave each second', window(0), '--subs 300 --churn 100'),
 ];
 // The history of ten seconds fills before the memory of publishers alone is read.
 const COMMON = ['--duration', '10s', '--settle', '6s', '--json', '-'];
@@ -48,11 +52,12 @@ function freePort() {
 }
 
 /** One run: what `rillcast load` found, and what the worker says that it sent. */
-async function run({ server: variables, load, pin }) {
+async function run({ server: variables, load, apart }) {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'rillcast-bench-'));
-  const command = pin ? ['taskset', '--cpu-list', '0', PROGRAM] : [PROGRAM];
-  const server = spawn(command[0], [...command.slice(1), 'serve'], {
+  const on = (core, args) => (apart ? ['taskset', '--cpu-list', core, PROGRAM, ...args] : [PROGRAM, ...args]);
+  const [program, ...serve] = on('0', ['serve']);
+  const server = spawn(program, serve, {
     env: {
       ...process.env,
       HTTP_ADDR: `127.0.0.1:${port}`,
@@ -73,7 +78,8 @@ async function run({ server: variables, load, pin }) {
     const report = join(folder, 'report.json');
     const args = ['load', `http://127.0.0.1:${port}`, '--server-pid', String(server.pid), ...COMMON, ...load];
     args[args.indexOf('-')] = report;
-    execFileSync(PROGRAM, args, { stdio: ['ignore', 'ignore', 'ignore'] });
+    const [loader, ...how] = on('1', args);
+    execFileSync(loader, how, { stdio: ['ignore', 'ignore', 'ignore'] });
     server.kill('SIGTERM');
     await ended;
     const count = (name) => Number(new RegExp(`${name}=(\\d+)`).exec(log.replaceAll(/\x1b\[[0-9;]*m/g, ''))?.[1]);
@@ -84,34 +90,38 @@ async function run({ server: variables, load, pin }) {
   }
 }
 
+const fixed = (number, digits = 1) => number.toFixed(digits);
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 function row(name, runs) {
   const of = (field) => median(runs.map(field));
   const lost = runs.reduce((sum, { report }) => sum + report.delivery.lost, 0);
   const delivered = runs.reduce((sum, { report }) => sum + report.delivery.packets, 0);
+  const latency = ({ report }) => report.window.latency_ms;
   return [
     name,
-    of(({ report }) => report.server.us_per_packet).toFixed(2),
-    of(({ report }) => report.server.cores).toFixed(2),
-    of(({ train }) => train).toFixed(1),
-    `${lost} of ${(delivered / 1e6).toFixed(1)} M`,
-    `${of(({ report }) => report.window.latency_ms.p50).toFixed(1)} / ${of(({ report }) => report.window.latency_ms.p99).toFixed(1)}`,
-    of(({ report }) => report.server.kb_per_subscriber).toFixed(1),
-    of(({ report }) => report.joins.key_frame_ms.p50).toFixed(0),
-    of(({ report }) => report.generator.cores).toFixed(2),
+    fixed(of(({ report }) => report.server.us_per_packet), 2),
+    fixed(of(({ report }) => report.server.cores), 2),
+    fixed(of(({ train }) => train)),
+    `${lost} of ${fixed(delivered / 1e6)} M`,
+    `${fixed(of((run) => latency(run).p50))} / ${fixed(of((run) => latency(run).p99))}`,
+    fixed(of(({ report }) => report.server.kb_per_subscriber)),
+    fixed(of(({ report }) => report.joins.key_frame_ms.p50), 0),
+    fixed(of(({ report }) => report.generator.cores), 2),
   ];
 }
 
-const HEAD = ['scenario', 'µs per packet', 'cores', 'packets per train', 'lost', 'latency p50 / p99, ms', 'kB per subscriber',
-  'first key frame p50, ms', 'generator, cores'];
+const HEAD = [
+  ...['scenario', 'µs per packet', 'cores', 'packets per train', 'lost', 'latency p50 / p99, ms'],
+  ...['kB per subscriber', 'first key frame p50, ms', 'generator, cores'],
+];
 
 const only = options.only && new RegExp(options.only);
 const rows = [];
-for (const scenario of SCENARIOS.filter(({ name }) => !only || only.test(name))) {
+for (const chosen of SCENARIOS.filter(({ name }) => !only || only.test(name))) {
   const runs = [];
-  for (let number = 0; number < Number(options.runs); number++) runs.push(await run(scenario));
-  rows.push(row(scenario.name, runs));
+  for (let number = 0; number < Number(options.runs); number++) runs.push(await run(chosen));
+  rows.push(row(chosen.name, runs));
   console.log(rows.at(-1).join(' | '));
 }
 const line = (cells) => `| ${cells.join(' | ')} |`;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Says what is missing to build (`rust`) or to test (`tests`), and how to get it. As root on Debian it installs the
-# packages that the tests need; it installs nothing else.
+# Says what is missing to build (`rust`) or to test (`tests`, `firefox`), and how to get it. As root on Debian it
+# installs the packages that the tests need; it installs nothing else.
 set -euo pipefail
 
 readonly RUST_LEAST=1.95
@@ -38,11 +38,23 @@ require_tests() {
     # Node from elsewhere brings npm along, and conflicts with Debian's.
     command -v node >/dev/null || packages+=(nodejs)
     command -v npm >/dev/null || packages+=(npm)
+    require_packages "${packages[@]}"
 
+    local version
+    version=$(node --version)
+    at_least "${version#v}" "$NODE_LEAST" ||
+        fail "Node $version is too old: the browser tests need $NODE_LEAST or later (Debian 13 has it)."
+}
+
+require_firefox() {
+    require_packages firefox-esr
+}
+
+require_packages() {
     local missing=() package
     command -v dpkg-query >/dev/null ||
-        fail "These tests are made for Debian. They need: ${packages[*]}"
-    for package in "${packages[@]}"; do
+        fail "These tests are made for Debian. They need: $*"
+    for package in "$@"; do
         dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep --quiet 'ok installed' ||
             missing+=("$package")
     done
@@ -52,11 +64,6 @@ require_tests() {
         apt-get update
         DEBIAN_FRONTEND=noninteractive $command
     fi
-
-    local version
-    version=$(node --version)
-    at_least "${version#v}" "$NODE_LEAST" ||
-        fail "Node $version is too old: the browser tests need $NODE_LEAST or later (Debian 13 has it)."
 }
 
 for what in "$@"; do

@@ -153,10 +153,21 @@ class Rig {
 
   /** Opens one of the test pages in a window of its own. */
   async page(name) {
-    this.#site ??= await this.#serve();
-    const page = await this.open(`${this.#site}/${name}.html`);
+    const page = await this.open(await this.address(name));
     await page.waitForFunction('window.publisher || window.player');
     return page;
+  }
+
+  /** Where a test page is, for a browser that the test brings along. */
+  async address(name) {
+    this.#site ??= await this.#serve();
+    return `${this.#site}/${name}.html`;
+  }
+
+  /** Ends something that the test brought along with the scenario, and keeps evidence of its page. */
+  adopt(close, page) {
+    this.#closers.push(close);
+    this.#pages.push(page);
   }
 
   /** Opens any page in a window of its own; its console is kept. */

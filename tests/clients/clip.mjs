@@ -1,4 +1,5 @@
-// Clips of the test picture whose time code is the time in the clip, coded by ffmpeg: VP8 in IVF, H264 in Annex B.
+// Clips of the test picture whose time code is the time in the clip, coded by ffmpeg: VP8, VP9 and AV1 in IVF, H264 in
+// Annex B. And a tone as Opus in Ogg.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -7,36 +8,62 @@ import { drawI420 } from '../browser/pages/timecode.js';
 
 const FFMPEG = process.env.FFMPEG_BIN ?? 'ffmpeg';
 
+const FAST = ['-cpu-used', '8', '-lag-in-frames', '0'];
+// libvpx spends what it likes on the first key frame, unless it is told what share of a frame's bits it may have.
+const BOUNDED = ['-max-intra-rate', '500'];
 const CODERS = {
-  VP8: { extension: 'ivf', flags: ['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-auto-alt-ref', '0', '-lag-in-frames', '0'] },
+  VP8: { extension: 'ivf', bounded: BOUNDED, flags: ['-c:v', 'libvpx', '-deadline', 'realtime', '-auto-alt-ref', '0', ...FAST] },
+  VP9: { extension: 'ivf', bounded: BOUNDED, flags: ['-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-auto-alt-ref', '0', ...FAST] },
+  AV1: { extension: 'ivf', flags: ['-c:v', 'libaom-av1', '-usage', 'realtime', ...FAST] },
   // Baseline without B-frames, as live senders send it; scenecut=0 so that no key frame comes before its time.
   H264: { extension: 'h264', flags: ['-c:v', 'libx264', '-preset', 'veryfast', '-profile:v', 'baseline', '-tune', 'zerolatency', '-x264-params', 'scenecut=0', '-pix_fmt', 'yuv420p'] },
 };
 
-/** Makes a clip with a key frame every `gop` frames and nowhere else; frame n shows the time code n * 1000 / fps. */
-export async function makeClip({ codec, folder, width = 320, height = 180, fps = 30, seconds = 10, gop = 300, bitrate = 250_000 }) {
-  const { extension, flags } = CODERS[codec];
+/**
+ * Makes a clip with a key frame every `gop` frames and nowhere else; frame n shows the time code n * 1000 / fps. With
+ * `noise` (ffmpeg's strength, 20 is much) the picture needs its bit rate, of which a key frame does not get too much:
+ * a player that is still loading its decoder must hold it in its socket.
+ */
+export async function makeClip({ codec, folder, width = 320, height = 180, fps = 30, seconds = 10, gop = 300, bitrate = 250_000, noise = 0 }) {
+  const { extension, flags, bounded = [] } = CODERS[codec];
+  const buffer = noise ? bitrate / 5 : bitrate;
   const file = path.join(folder, `clip-${codec}.${extension}`);
-  const ffmpeg = spawn(FFMPEG, [
-    '-v', 'error', '-y',
+  const ffmpeg = start([
     '-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', `${width}x${height}`, '-r', String(fps), '-i', '-',
-    ...flags,
-    '-g', String(gop), '-keyint_min', String(gop), '-b:v', String(bitrate), '-maxrate', String(bitrate), '-bufsize', String(bitrate),
+    ...flags, ...(noise ? ['-vf', `noise=alls=${noise}:allf=t`, ...bounded] : []),
+    '-g', String(gop), '-keyint_min', String(gop), '-b:v', String(bitrate), '-maxrate', String(bitrate), '-bufsize', String(buffer),
     file,
-  ], { stdio: ['pipe', 'ignore', 'pipe'] });
+  ]);
+  for (let n = 0; n < seconds * fps && ffmpeg.exitCode === null; n += 1) {
+    if (!ffmpeg.stdin.write(drawI420(width, height, Math.round((n * 1000) / fps)))) {
+      await Promise.race([once(ffmpeg.stdin, 'drain'), ffmpeg.exited]);
+    }
+  }
+  await ffmpeg.done();
+  return file;
+}
+
+/** Makes a tone, coded as Opus with packets of `milliseconds`, whose lengths differ. */
+export async function makeTone({ folder, seconds, milliseconds = 20 }) {
+  const file = path.join(folder, 'tone.ogg');
+  const tone = `sine=frequency=440:sample_rate=48000:duration=${seconds},tremolo=f=3`;
+  await start(['-f', 'lavfi', '-i', tone, '-c:a', 'libopus', '-b:a', '48k', '-vbr', 'on', '-frame_duration', String(milliseconds), file]).done();
+  return file;
+}
+
+/** Starts ffmpeg; `done` closes its input and fails where it did. */
+function start(flags) {
+  const ffmpeg = spawn(FFMPEG, ['-v', 'error', '-y', ...flags], { stdio: ['pipe', 'ignore', 'pipe'] });
   let complaint = '';
   ffmpeg.stderr.on('data', (chunk) => { complaint += chunk; });
   ffmpeg.stdin.on('error', () => {});
-  const exited = once(ffmpeg, 'exit');
-  for (let n = 0; n < seconds * fps && ffmpeg.exitCode === null; n += 1) {
-    if (!ffmpeg.stdin.write(drawI420(width, height, Math.round((n * 1000) / fps)))) {
-      await Promise.race([once(ffmpeg.stdin, 'drain'), exited]);
-    }
-  }
-  ffmpeg.stdin.end();
-  const [code] = await exited;
-  if (code !== 0) throw new Error(`ffmpeg: ${code} ${complaint}`);
-  return file;
+  ffmpeg.exited = once(ffmpeg, 'exit');
+  ffmpeg.done = async () => {
+    ffmpeg.stdin.end();
+    const [code] = await ffmpeg.exited;
+    if (code !== 0) throw new Error(`ffmpeg: ${code} ${complaint}`);
+  };
+  return ffmpeg;
 }
 
 /** The frames of a clip, each `{ key, parts }`: the NAL units of an access unit, or the one VP8 frame. */

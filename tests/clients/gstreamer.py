@@ -60,6 +60,9 @@ def run(pipeline, _rtc):
             error, detail = message.parse_error()
             failures.append(f"{error.message}: {detail}")
             loop.quit()
+        elif message.type == Gst.MessageType.WARNING:
+            error, detail = message.parse_warning()
+            say(warning=f"{error.message}: {detail}")
         elif message.type == Gst.MessageType.EOS:
             say(eos=True)
 

@@ -48,6 +48,8 @@ pub struct Reception {
     pub broken_frames: u64,
     /// Packets without a payload: padding.
     pub empty: u64,
+    /// Packets that end with padding (RFC 3550 §5.1).
+    pub padded: u64,
 }
 
 /// Puts one track's packets in order and joins them.
@@ -102,6 +104,7 @@ impl Assembler {
         self.highest = self.highest.max(number);
         self.counters.packets += 1;
         self.counters.bytes += packet.payload.len() as u64;
+        self.counters.padded += u64::from(header.padding);
         let (timestamp, marker, payload) = (header.timestamp, header.marker, packet.payload.clone());
         self.waiting.insert(number, Arrived { codec, timestamp, marker, payload, at: now });
         self.release(now, frames);
@@ -236,6 +239,18 @@ mod tests {
         let (frames, counters) = run(&[0, 2, 1, 3, 3, 5, 4, 7, 6, 0]);
         assert_eq!(frames, [0, 1, 2, 3]);
         assert_eq!((counters.packets, counters.lost, counters.late_or_twice, counters.out_of_order), (8, 0, 2, 3));
+    }
+
+    #[test]
+    fn padded_packets_are_counted() {
+        let mut assembler = Assembler::default();
+        for (sequence, padding) in [(1, true), (2, false), (3, true)] {
+            let mut packet = packet(sequence, 0, sequence == 1, sequence == 3);
+            packet.header.padding = padding;
+            assembler.push(Codec::Vp8, &packet, Instant::now(), &mut Vec::new());
+        }
+        let counters = assembler.reception();
+        assert_eq!((counters.packets, counters.padded, counters.frames, counters.empty), (3, 2, 1, 0));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! H.264, H.265, AV1 and Opus go through the payloaders of the `rtp` crate. VP8 and VP9 do not: its VP8 payloader
 //! changes the length of the picture id as it counts, and its VP9 payloader marks every picture as independent of
 //! the ones before, so that a server would take each one for a key frame.
+//!
+//! Pieces are as equal as can be, as browsers cut them: packets of one length travel on as one train.
 
 use bytes::Bytes;
 use rtp::codec::av1::Av1Payloader;
@@ -11,9 +13,12 @@ use rtp::codec::h265::HevcPayloader;
 use rtp::codec::opus::OpusPayloader;
 use rtp::packetizer::Payloader;
 
-use super::{Frame, MediaError};
+use super::{Frame, MediaError, nal_units};
 use crate::limits::CLIENT_PAYLOAD_BYTES;
 use crate::rtp::codec::{Codec, MediaKind};
+
+/// What H.264's FU-A (RFC 6184 §5.8) puts before each piece; AV1's aggregation header has one byte.
+const PIECE_HEADER_BYTES: usize = 2;
 
 /// Cuts the frames of one track into packets with running sequence numbers. SSRC and payload type stay 0: the
 /// connection sets them.
@@ -63,8 +68,12 @@ impl Packetizer {
 
     fn payloads(&mut self, frame: &Frame) -> Result<Vec<Bytes>, MediaError> {
         if let Some(payloader) = &mut self.payloader {
-            let payloads = payloader.payload(CLIENT_PAYLOAD_BYTES, &frame.data);
-            return payloads.map_err(|error| MediaError::Payload(error.to_string()));
+            let mut payloads = Vec::new();
+            for (unit, longest) in units(self.codec, &frame.data) {
+                let pieces = payloader.payload(longest, &unit);
+                payloads.extend(pieces.map_err(|error| MediaError::Payload(error.to_string()))?);
+            }
+            return Ok(payloads);
         }
         self.picture = (self.picture + 1) & 0x7fff;
         let [high, low] = (self.picture | 0x8000).to_be_bytes();
@@ -79,7 +88,26 @@ impl Packetizer {
     }
 }
 
-/// The pieces of a frame, as equal as can be: a train of datagrams wants equal sizes.
+/// What a payloader gets at a time, and the longest payload it may make of that. The payloaders fill each packet before
+/// they begin the next, so where the last one would be shorter, all are told to be.
+fn units(codec: Codec, frame: &Bytes) -> Vec<(Bytes, usize)> {
+    match codec {
+        Codec::H264 => nal_units(frame).map(|unit| (frame.slice_ref(unit), even_size(unit.len()))).collect(),
+        Codec::Av1 => vec![(frame.clone(), even_size(frame.len()))],
+        _ => vec![(frame.clone(), CLIENT_PAYLOAD_BYTES)],
+    }
+}
+
+/// The size of payloads that cut so many bytes into pieces of one length, and into no more of them than are needed.
+fn even_size(length: usize) -> usize {
+    if length <= CLIENT_PAYLOAD_BYTES {
+        return CLIENT_PAYLOAD_BYTES;
+    }
+    let count = length.div_ceil(CLIENT_PAYLOAD_BYTES - PIECE_HEADER_BYTES);
+    length.div_ceil(count) + PIECE_HEADER_BYTES
+}
+
+/// The pieces of a VP8 or VP9 frame.
 fn even_pieces(frame: &Bytes, descriptor: &[u8], codec: Codec) -> Vec<Bytes> {
     let (begin, end) = if codec == Codec::Vp8 { (0x10, 0) } else { (0x08, 0x04) };
     let count = frame.len().div_ceil(CLIENT_PAYLOAD_BYTES - descriptor.len()).max(1);
@@ -181,8 +209,19 @@ mod tests {
 
     #[test]
     fn pieces_are_even() {
-        let frame = Frame { data: Bytes::from(vec![1; 3_000]), time: 0, key: true };
-        let packets = Packetizer::new(Codec::Vp8, 0).packetize(&frame, 0).unwrap();
-        assert_eq!(packets.iter().map(|packet| packet.payload.len()).collect::<Vec<_>>(), [1_004; 3]);
+        // A slice that is not an IDR picture; a frame OBU (type 6) that does not say its size.
+        let table: [(Codec, &[u8], &[usize]); 4] = [
+            (Codec::Vp8, &[1], &[1_004, 1_004, 1_005]),
+            (Codec::Vp9, &[1], &[1_004, 1_004, 1_005]),
+            (Codec::H264, &[0, 0, 0, 1, 0x61], &[1_003, 1_003, 1_000]),
+            (Codec::Av1, &[0x30], &[1_003, 1_003, 998]),
+        ];
+        for (codec, begin, expected) in table {
+            let data = [begin, &[1; 3_000]].concat();
+            let frame = Frame { data: data.into(), time: 0, key: false };
+            let packets = Packetizer::new(codec, 0).packetize(&frame, 0).unwrap();
+            let lengths: Vec<_> = packets.iter().map(|packet| packet.payload.len()).collect();
+            assert_eq!(lengths, expected, "{}", codec.name());
+        }
     }
 }

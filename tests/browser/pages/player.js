@@ -104,6 +104,8 @@ export class Player {
         ssrc: video.ssrc,
         packetsReceived: video.packetsReceived,
         packetsLost: video.packetsLost,
+        bytesReceived: video.bytesReceived,
+        headerBytesReceived: video.headerBytesReceived, // with padding
         framesReceived: video.framesReceived ?? 0,
         framesDecoded: video.framesDecoded ?? 0,
         framesDropped: video.framesDropped ?? 0,
@@ -122,6 +124,8 @@ export class Player {
         codec: codecOf.get(audio.codecId),
         packetsReceived: audio.packetsReceived,
         packetsLost: audio.packetsLost,
+        bytesReceived: audio.bytesReceived,
+        headerBytesReceived: audio.headerBytesReceived,
         totalSamplesReceived: audio.totalSamplesReceived ?? 0,
         concealedSamples: audio.concealedSamples ?? 0,
         silentConcealedSamples: audio.silentConcealedSamples ?? 0,
