@@ -31,6 +31,8 @@ const SCENARIOS = [
   scenario('1 × 300, window 0, no padding', { ...window(0), MEDIA_PADDING_BYTES: '0' }, '--subs 300'),
   scenario('1 × 300, window 0, padding of 1', { ...window(0), MEDIA_PADDING_BYTES: '1' }, '--subs 300'),
   scenario('1 × 300, window 0, padding of 4', { ...window(0), MEDIA_PADDING_BYTES: '4' }, '--subs 300'),
+  scenario('1 × 300, window 0, no trains', { ...window(0), MEDIA_TRAINS: 'off' }, '--subs 300'),
+  scenario('1 × 300, window 0, 2 workers', { ...window(0), MEDIA_WORKERS: '2', MEDIA_SPREAD: 'always' }, '--subs 300'),
   scenario('1 × 300, window 0, all feedback, 0.5 % loss', window(0), '--subs 300 --feedback full --loss 0.005'),
   scenario('1 × 300, window 0, sound too', window(0), '--subs 300 --audio'),
   scenario('1 × 300, and 100 others join and leave each second', window(0), '--subs 300 --churn 100'),
@@ -82,7 +84,9 @@ async function run({ server: variables, load, apart }) {
     execFileSync(loader, how, { stdio: ['ignore', 'ignore', 'ignore'] });
     server.kill('SIGTERM');
     await ended;
-    const count = (name) => Number(new RegExp(`${name}=(\\d+)`).exec(log.replaceAll(/\x1b\[[0-9;]*m/g, ''))?.[1]);
+    const plain = log.replaceAll(/\x1b\[[0-9;]*m/g, '');
+    const all = (name) => [...plain.matchAll(new RegExp(`${name}=(\\d+)`, 'g'))].map(([, number]) => Number(number));
+    const count = (name) => all(name).reduce((sum, number) => sum + number, 0);
     return { report: JSON.parse(readFileSync(report, 'utf8')), train: count('datagrams') / count('trains') };
   } finally {
     server.kill('SIGKILL');
@@ -126,7 +130,7 @@ for (const chosen of SCENARIOS.filter(({ name }) => !only || only.test(name))) {
 }
 const line = (cells) => `| ${cells.join(' | ')} |`;
 const table = [
-  `${new Date().toISOString().slice(0, 10)}, ${cpus()[0].model}, ${cpus().length} cores, median of ${options.runs} runs:`,
+  `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores (${cpus()[0].model}), median of ${options.runs}:`,
   '',
   line(HEAD),
   line(HEAD.map((_, place) => (place ? '---:' : '---'))),

@@ -57,6 +57,7 @@ impl Worker {
             certificate: Arc::new(Certificate::generate().expect("there is randomness")),
             seed: 1,
             batching: BATCHING,
+            trains: true,
             max_sessions: SESSIONS,
             events: sender,
         };

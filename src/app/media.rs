@@ -125,6 +125,7 @@ fn worker_config(
         certificate: certificate.clone(),
         seed: u64::from_be_bytes(seed),
         batching: config.batching,
+        trains: config.trains,
         max_sessions: limits::SESSIONS,
         events: events.clone(),
     })

@@ -36,6 +36,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "1",
         "how long a packet may wait for others of its room, in ms, 0 to 20; fractions are allowed",
     ),
+    ("MEDIA_TRAINS", "true", "false: each packet leaves alone, for network cards that mistreat UDP segmentation"),
     (
         "MEDIA_PADDING_BYTES",
         "16",
@@ -130,6 +131,7 @@ impl<'a> Source<'a> {
             tcp: self.parse("MEDIA_TCP_PORT", TCP_PORT, tcp_ports)?.unwrap_or(default.tcp),
             workers: self.parse("MEDIA_WORKERS", WORKERS, workers)?,
             public_ips: self.parse("MEDIA_PUBLIC_IPS", IPS, |text| list(text, address))?.unwrap_or_default(),
+            trains: self.parse("MEDIA_TRAINS", BOOLEAN, boolean)?.unwrap_or(default.trains),
             batching: Batching {
                 window: self.parse("MEDIA_BATCH_WINDOW_MS", WINDOW, window)?.unwrap_or(default.batching.window),
                 padding: self.parse("MEDIA_PADDING_BYTES", PADDING, padding)?.unwrap_or(default.batching.padding),
@@ -312,6 +314,7 @@ mod tests {
             ("MEDIA_PUBLIC_IPS", "203.0.113.7, 2001:db8::7"),
             ("MEDIA_BATCH_WINDOW_MS", "0.25"),
             ("MEDIA_PADDING_BYTES", "4"),
+            ("MEDIA_TRAINS", "off"),
             ("ETAG_MODE", "STRICT"),
             ("LOG", "debug"),
             ("WAIT_FOR_PUBLISHER", "1"),
@@ -327,6 +330,7 @@ mod tests {
             (9000, TcpPorts::From(9100), Some(3))
         );
         assert_eq!(config.media.public_ips.len(), 2);
+        assert!(!config.media.trains);
         assert_eq!(config.media.batching, Batching { window: Duration::from_micros(250), padding: 4 });
         for (text, window) in [("0", Duration::ZERO), ("20", limits::BATCH_WINDOW), (".5", Duration::from_micros(500))]
         {
@@ -366,6 +370,7 @@ mod tests {
             ("LOG", &["verbose", "rillcast=loud"], LOG_FILTER),
             ("WAIT_FOR_PUBLISHER", &["2", "maybe"], BOOLEAN),
             ("TAKEOVER", &["2", "same"], BOOLEAN),
+            ("MEDIA_TRAINS", &["2", "auto"], BOOLEAN),
         ];
         for (name, values, expected) in table {
             for value in *values {

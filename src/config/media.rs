@@ -25,6 +25,8 @@ pub struct MediaConfig {
     pub public_ips: Vec<IpAddr>,
     /// How packets are gathered into trains.
     pub batching: Batching,
+    /// Packets to one subscriber may leave as one message that the kernel cuts.
+    pub trains: bool,
 }
 
 /// The workers' TCP ports.
@@ -46,6 +48,7 @@ impl Default for MediaConfig {
             workers: None,
             public_ips: Vec::new(),
             batching: Batching { window: DEFAULT_BATCH_WINDOW, padding: limits::PADDING_BYTES },
+            trains: true,
         }
     }
 }

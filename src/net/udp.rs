@@ -101,6 +101,12 @@ pub struct UdpPort {
 }
 
 impl UdpPort {
+    /// A port whose datagrams leave one by one: for devices that mistreat trains.
+    #[must_use]
+    pub fn without_trains(socket: UdpSocket) -> Self {
+        Self::new(UdpSocket { offload: false, ..socket })
+    }
+
     /// A port with nothing in its batch.
     #[must_use]
     pub fn new(socket: UdpSocket) -> Self {

@@ -66,6 +66,8 @@ pub struct WorkerConfig {
     pub seed: u64,
     /// How its rooms gather packets.
     pub batching: Batching,
+    /// Datagrams to one address may leave as one message that the kernel cuts.
+    pub trains: bool,
     /// Sessions that it may have.
     pub max_sessions: usize,
     /// Where its events go, with its number.
@@ -190,7 +192,8 @@ impl WorkerThread {
 /// # Errors
 /// What could not be had.
 pub fn spawn(config: WorkerConfig) -> Result<(WorkerHandle, WorkerThread), StartError> {
-    let WorkerConfig { index, udp, tcp, pin, public_ips, certificate, seed, batching, max_sessions, events } = config;
+    let WorkerConfig { index, udp, tcp, pin, public_ips, certificate, seed, batching, trains, max_sessions, events } =
+        config;
     let sockets = Sockets::bind(&udp, tcp)?;
     let candidates = sockets.candidates(&public_ips)?.into();
     let buffers = sockets.buffers();
@@ -203,7 +206,7 @@ pub fn spawn(config: WorkerConfig) -> Result<(WorkerHandle, WorkerThread), Start
         seeds: Random(seed),
         batching,
         max_sessions,
-        ports: Ports::new(sockets, &poller)?,
+        ports: Ports::new(sockets, trains, &poller)?,
         poller,
         door: inbox.door().clone(),
         rounds: Rounds::default(),

@@ -26,16 +26,17 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Has the poller tell of the sockets.
+    /// Has the poller tell of the sockets. `trains`: datagrams to one address may leave as one message.
     ///
     /// # Errors
     /// Where the poller refuses.
-    pub fn new(sockets: Sockets, poller: &Poller) -> io::Result<Self> {
+    pub fn new(sockets: Sockets, trains: bool, poller: &Poller) -> io::Result<Self> {
         for (index, socket) in sockets.udp.iter().enumerate() {
             poller.watch_reads(socket, FIRST_UDP_TOKEN + index)?;
         }
         let tcp = TcpPort::new(sockets.tcp, poller, FIRST_TCP_TOKEN)?;
-        Ok(Self { udp: sockets.udp.into_iter().map(UdpPort::new).collect(), tcp })
+        let port = if trains { UdpPort::new } else { UdpPort::without_trains };
+        Ok(Self { udp: sockets.udp.into_iter().map(port).collect(), tcp })
     }
 
     /// The poller has news.

@@ -25,6 +25,7 @@ fn config(events: mpsc::Sender<(usize, Event)>) -> WorkerConfig {
         certificate: Arc::new(Certificate::generate().unwrap()),
         seed: 1,
         batching: Batching { window: Duration::ZERO, padding: 0 },
+        trains: true,
         max_sessions: 4,
         events,
     }
