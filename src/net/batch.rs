@@ -228,14 +228,16 @@ impl SendBatch {
     /// A datagram that did not go: where the path is too narrow for it, it goes in fragments. False where it is lost.
     fn send_in_fragments(&mut self, wire: &mut impl Transmit, datagram: &Train, refusal: &io::Error) -> bool {
         let is_too_large = refusal.raw_os_error() == Some(libc::EMSGSIZE);
-        let sent = is_too_large && wire.transmit_in_fragments(&self.bytes, datagram).is_ok();
-        if sent {
-            self.counts.took(datagram);
-            self.counts.fragmented += 1;
-        } else {
-            self.counts.failed += u64::from(datagram.datagrams);
+        let result = is_too_large.then(|| wire.transmit_in_fragments(&self.bytes, datagram));
+        match &result {
+            Some(Ok(())) => {
+                self.counts.took(datagram);
+                self.counts.fragmented += 1;
+            }
+            Some(Err(error)) if is_full(error) => self.counts.full += u64::from(datagram.datagrams),
+            _ => self.counts.failed += u64::from(datagram.datagrams),
         }
-        sent
+        matches!(result, Some(Ok(())))
     }
 }
 
@@ -287,13 +289,12 @@ impl Offload {
     }
 
     /// EIO comes from the device or the host's configuration, so it holds for everybody. The others come from the path
-    /// (its MTU is below the segment), and a peer chooses its path.
+    /// (its MTU is below the segment; older kernels say EINVAL), and a peer chooses its path.
     fn refused(&mut self, train: &Train, error: &io::Error) {
         let (remote, segment) = (train.route.remote, train.segment);
         match error.raw_os_error() {
             Some(libc::EIO) => self.works = false,
-            Some(libc::EMSGSIZE) => self.refusals[slot(&remote)] = Some(Refusal { remote, segment }),
-            _ => self.refusals[slot(&remote)] = Some(Refusal { remote, segment: 0 }),
+            _ => self.refusals[slot(&remote)] = Some(Refusal { remote, segment }),
         }
         self.any = true;
     }

@@ -63,6 +63,8 @@ pub struct EgressTrack {
     patient_until: Option<Instant>,
     /// The way out has been full since then.
     held_since: Option<Instant>,
+    /// So many late packets of the stream have been looked at.
+    late_seen: u64,
 }
 
 impl EgressTrack {
@@ -84,6 +86,7 @@ impl EgressTrack {
             next_report: None,
             patient_until: None,
             held_since: None,
+            late_seen: 0,
         }
     }
 
@@ -116,12 +119,13 @@ impl EgressTrack {
     /// Has more to send than its way out takes.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.held_since.is_some()
+        matches!(self.state, State::Live) && self.held_since.is_some()
     }
 
     /// Media may flow from now on (the handshake is done, or the publisher changed its codec).
     pub fn start(&mut self, stream: &Stream) {
         let negotiated = self.track.payload_type(stream.codec()).is_some();
+        self.held_since = None;
         self.state = match self.track.kind {
             _ if !negotiated => State::Off,
             MediaKind::Video => State::Waiting(0),
@@ -141,9 +145,7 @@ impl EgressTrack {
         if matches!(self.state, State::Off | State::Waiting(_)) {
             return;
         }
-        for number in stream.late() {
-            self.send_late(*number, stream, to, sink);
-        }
+        self.send_late(stream, to, sink);
         if self.is_bursting() {
             self.skip_to_newer_keyframe(now, stream);
         } else {
@@ -209,6 +211,7 @@ impl EgressTrack {
         }
         self.runs.push_back(run);
         self.cursor = number;
+        self.late_seen = stream.late_count();
     }
 
     /// Begins at the newest whole key frame, else at one that is just coming in.
@@ -244,19 +247,23 @@ impl EgressTrack {
             return;
         }
         let (before, end) = (self.cursor, stream.history().end());
+        let mut goes_on_at = end;
         match self.track.kind {
             MediaKind::Audio => self.begin(end, stream, Squeeze::NONE),
             MediaKind::Video => {
                 self.skip_to_newer_keyframe(now, stream);
-                if self.cursor == before {
-                    self.cursor = end;
-                    self.state = State::Waiting(end);
+                if self.is_bursting() {
+                    goes_on_at = self.cursor;
+                } else {
+                    // The cursor stays, so that what is given up takes no numbers, and a key frame that is coming in
+                    // will do.
+                    self.state = State::Waiting(before);
                     self.patient_until = Some(now + limits::CONGESTION_PATIENCE);
                 }
             }
         }
         self.held_since = None;
-        sink.skip(DropReason::FellBehind, self.cursor.saturating_sub(before));
+        sink.skip(DropReason::FellBehind, goes_on_at.saturating_sub(before));
     }
 
     fn advance(&mut self, now: Instant, stream: &Stream, to: PeerKey, sink: &mut impl Sink, allowed: i64, most: usize) {
@@ -280,6 +287,7 @@ impl EgressTrack {
                 if sent == Sent::Congested && self.track.kind == MediaKind::Video {
                     // The packet has taken no number: what follows later follows without a gap.
                     self.state = State::Waiting(self.cursor + 1);
+                    self.held_since = None;
                     self.patient_until = Some(now + limits::CONGESTION_PATIENCE);
                     return;
                 }
@@ -300,23 +308,35 @@ impl EgressTrack {
         sent
     }
 
-    /// A packet that filled a hole behind the cursor; one before the cursor comes in its turn.
-    fn send_late(&mut self, number: u64, stream: &Stream, to: PeerKey, sink: &mut impl Sink) {
-        if number >= self.cursor {
-            return;
+    /// Sends the packets that filled holes behind the cursor since the last time; one before the cursor comes in its
+    /// turn.
+    fn send_late(&mut self, stream: &Stream, to: PeerKey, sink: &mut impl Sink) {
+        let (forgotten, numbers) = stream.late_since(self.late_seen);
+        self.late_seen += forgotten;
+        for number in numbers {
+            if *number < self.cursor && self.send_behind(*number, stream, to, sink) == Sent::Later {
+                return;
+            }
+            self.late_seen += 1;
         }
-        let Some(place) = self.runs.iter().rposition(|run| run.number <= number) else { return };
+        // The stream may have begun to count anew.
+        self.late_seen = stream.late_count();
+    }
+
+    fn send_behind(&mut self, number: u64, stream: &Stream, to: PeerKey, sink: &mut impl Sink) -> Sent {
+        let Some(place) = self.runs.iter().rposition(|run| run.number <= number) else { return Sent::Dropped };
         let run = self.runs[place];
         let index = run.index + (number - run.number);
         // Left out on purpose, by a jump to a newer key frame: its index belongs to another packet.
         if self.runs.get(place + 1).is_some_and(|next| index >= next.index) {
-            return;
+            return Sent::Dropped;
         }
-        if let Some((entry, payload)) = stream.history().get(number)
-            && self.write(&run, index, entry, payload, to, sink) == Sent::Yes
-        {
+        let Some((entry, payload)) = stream.history().get(number) else { return Sent::Dropped };
+        let sent = self.write(&run, index, entry, payload, to, sink);
+        if sent == Sent::Yes {
             self.count(entry.arrival, entry.length());
         }
+        sent
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a payload is part of a datagram")]

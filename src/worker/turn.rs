@@ -325,7 +325,9 @@ impl Worker {
         if is_unfinished {
             self.rooms.touch(key);
         }
-        self.timers.set(TimerKey::Room(key), deadline.map(|deadline| deadline.max(now + limits::TIMER_RESOLUTION)));
+        // What a full socket holds up waits until it is tried again.
+        let least = if self.ports.is_blocked() { limits::SEND_RETRY } else { limits::TIMER_RESOLUTION };
+        self.timers.set(TimerKey::Room(key), deadline.map(|deadline| deadline.max(now + least)));
     }
 
     pub(super) fn arm(&mut self, now: Instant, owner: TimerKey, deadline: Option<Instant>) {

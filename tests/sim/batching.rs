@@ -104,3 +104,67 @@ fn what_a_full_way_out_held_up_for_too_long_is_given_up_for_a_newer_key_frame() 
         assert_eq!(world.seat(1).ledger.gaps(), 0, "the other did not notice");
     });
 }
+
+/// The publisher sends a key frame only when it is asked, so there is no newer one to go on with at once.
+#[test]
+fn what_is_given_up_takes_no_numbers_even_without_a_newer_key_frame() {
+    for_seeds(|seed| {
+        let mut world = World::new(seed);
+        world.publish(Plan { group: 100_000, ..Plan::default() }, CLEAN);
+        world.subscribe(0, CLEAN);
+        world.subscribe(1, CLEAN);
+        world.run(1_500 + seed * 17 % 500);
+        world.seats.get_mut(&0).unwrap().blocked = true;
+        world.run(900);
+        world.seats.get_mut(&0).unwrap().blocked = false;
+        world.run(6_000);
+        world.check();
+        assert!(world.skipped > 0);
+        let slow = &world.seat(0).ledger;
+        assert_eq!(slow.gaps(), 0);
+        let edge = world.seat(1).ledger.media().last().unwrap().2.frame;
+        assert!(edge - slow.media().last().unwrap().2.frame <= 1, "a key frame was asked for, and brought it back");
+    });
+}
+
+#[test]
+fn who_is_held_up_and_then_congested_keeps_nobody_busy() {
+    let mut world = World::new(2);
+    world.publish(Plan { group: 100_000, answers_requests: false, ..Plan::default() }, CLEAN);
+    world.subscribe(0, CLEAN);
+    world.subscribe(1, CLEAN);
+    world.run(1_000);
+    world.seats.get_mut(&0).unwrap().blocked = true;
+    world.run(50);
+    let seat = world.seats.get_mut(&0).unwrap();
+    (seat.blocked, seat.congested) = (false, true);
+    // Each step asserts that nothing is left to do.
+    world.run(1_000);
+    world.check();
+    assert_eq!(world.seat(1).ledger.gaps(), 0);
+}
+
+#[test]
+fn a_repaired_packet_reaches_who_was_left_out_when_it_came() {
+    for_seeds(|seed| {
+        let lossy = Conditions { delay: 20_000, loss_per_mille: 50, ..CLEAN };
+        let mut world = World::new(seed);
+        world.publish(Plan::default(), lossy);
+        world.subscribe_without_nack(0, CLEAN);
+        world.subscribe_without_nack(1, CLEAN);
+        for _ in 0..100 {
+            world.run(30);
+            world.seats.get_mut(&0).unwrap().blocked = true;
+            world.run(20);
+            world.seats.get_mut(&0).unwrap().blocked = false;
+        }
+        world.run(500);
+        world.check();
+        for seat in world.seats.values() {
+            assert!(seat.subscriber.whole_frames(1) >= 160, "{} whole frames", seat.subscriber.whole_frames(1));
+            assert_eq!(seat.ledger.repeated, 0);
+        }
+        // The publisher may still owe the newest ones, to both.
+        assert_eq!(world.seat(0).ledger.gaps(), world.seat(1).ledger.gaps());
+    });
+}

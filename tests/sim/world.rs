@@ -9,6 +9,7 @@ use rillcast::sfu::audience::Batching;
 use rillcast::sfu::drop::DropReason;
 use rillcast::sfu::room::Room;
 use rillcast::sfu::sink::{Sent, Sink};
+use rillcast::sfu::track::PlayTrack;
 
 use crate::network::{Conditions, Path, Random};
 use crate::publisher::{Plan, Publisher};
@@ -168,12 +169,32 @@ impl World {
         self.subscribe_at(at, slot, conditions);
     }
 
+    /// At home, and without NACK: nothing is sent again for the asking.
+    pub fn subscribe_without_nack(&mut self, slot: u32, conditions: Conditions) {
+        let subscriber = Subscriber::new(self.random.next() as u32);
+        let mut tracks = subscriber.tracks();
+        tracks[0].feedback.nack = false;
+        self.seat_subscriber(At::Home, slot, conditions, subscriber, tracks);
+    }
+
     pub fn subscribe_at(&mut self, at: At, slot: u32, conditions: Conditions) {
         let subscriber = Subscriber::new(self.random.next() as u32);
+        let tracks = subscriber.tracks();
+        self.seat_subscriber(at, slot, conditions, subscriber, tracks);
+    }
+
+    fn seat_subscriber(
+        &mut self,
+        at: At,
+        slot: u32,
+        conditions: Conditions,
+        subscriber: Subscriber,
+        tracks: Vec<PlayTrack>,
+    ) {
         let peer = PeerKey { slot, generation: 0 };
         let now = self.instant();
         let audience = self.audience(at);
-        audience.add(now, peer, subscriber.tracks());
+        audience.add(now, peer, tracks);
         audience.start(now, peer);
         let (down, up) = (Path::new(conditions, self.random.next()), Path::new(conditions, self.random.next()));
         self.seats.insert(

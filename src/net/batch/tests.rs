@@ -181,7 +181,7 @@ fn one_unreachable_address_costs_the_others_nothing() {
 
 #[test]
 fn a_refused_train_goes_as_single_datagrams_and_is_remembered() {
-    for (error, again, others) in [(libc::EIO, 1, 1), (libc::EINVAL, 1, 2), (libc::EMSGSIZE, 2, 2)] {
+    for (error, again, others) in [(libc::EIO, 1, 1), (libc::EINVAL, 2, 2), (libc::EMSGSIZE, 2, 2)] {
         let (mut batch, mut wire) = (SendBatch::new(true), Wire::default());
         wire.refuses = Some((1, error));
         for port in [2, 1, 3] {
