@@ -14,13 +14,14 @@
 //! auth       token → grant
 //! load       light subscribers by the thousand, light publishers, statistics, a report
 //! client     the offerer side: WHIP publisher, WHEP player, media files
+//! fetch      requests that the server makes itself
 //! worker     the turn loop, mailbox, timers
 //! peer       sans-IO: ICE, DTLS, SRTP of one session
 //! sdp        offer, answer, trickle fragment: text in, types out
 //! sfu        sans-IO: one room, from one publisher to many subscribers
 //! rtp        packet view and writer, sequence arithmetic, codec peeks
 //! net        sockets and the clock
-//! id limits  leaves
+//! id limits secret  leaves
 //! ```
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test needs some instant to count from"))]
@@ -36,6 +37,7 @@ pub mod cli;
 #[allow(clippy::disallowed_methods, reason = "not the data plane: it may read the clock")]
 pub mod client;
 pub mod config;
+pub mod fetch;
 pub mod http;
 pub mod id;
 pub mod limits;
@@ -45,6 +47,7 @@ pub mod net;
 pub mod peer;
 pub mod rtp;
 pub mod sdp;
+pub mod secret;
 pub mod session;
 pub mod sfu;
 pub mod telemetry;

@@ -15,7 +15,7 @@ mod rust;
 mod samples;
 
 /// The modules in the order of `src/lib.rs`: each one may import itself and what stands behind it.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 19] = [
     "cli",
     "app",
     "config",
@@ -25,6 +25,7 @@ const ORDER: [&str; 17] = [
     "auth",
     "load",
     "client",
+    "fetch",
     "worker",
     "peer",
     "sdp",
@@ -33,6 +34,7 @@ const ORDER: [&str; 17] = [
     "net",
     "id",
     "limits",
+    "secret",
 ];
 
 /// Modules that are told the time, take input and are drained; and what they have no business with.

@@ -1,11 +1,9 @@
 //! Who may: a token becomes a [`Grant`], or nothing.
 
-pub mod secret;
-
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
-use crate::auth::secret::Secret;
+use crate::secret::Secret;
 
 /// What the operator sets.
 #[derive(Clone, Debug, Default)]

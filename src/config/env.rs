@@ -6,13 +6,13 @@ use std::fmt::Display;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::auth::secret::Secret;
 use crate::config::media::{MediaConfig, TcpPorts};
 use crate::config::{Config, ConfigError};
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::IceServer;
 use crate::http::{HttpConfig, ListenAddr};
 use crate::limits;
+use crate::secret::Secret;
 use crate::session::placement::Spread;
 use crate::sfu::audience::Batching;
 use crate::telemetry::log::LogConfig;

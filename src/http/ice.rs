@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use serde::Serialize;
 
-use crate::auth::secret::Secret;
+use crate::secret::Secret;
 
 /// A server that clients may use for ICE.
 #[derive(Clone, Debug)]

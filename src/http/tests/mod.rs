@@ -14,10 +14,10 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::auth::AuthConfig;
-use crate::auth::secret::Secret;
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::IceServer;
 use crate::http::{Api, HttpConfig};
+use crate::secret::Secret;
 use crate::session::testing::{FakeWorker, offer};
 use crate::session::{SessionConfig, Sessions, testing};
 

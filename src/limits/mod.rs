@@ -1,0 +1,22 @@
+//! Every bound of the server, with its reason. Full means refuse or drop, and count.
+
+mod client;
+mod control;
+mod load;
+mod peer;
+mod room;
+mod sdp;
+mod worker;
+
+pub use client::*;
+pub use control::*;
+pub use load::*;
+pub use peer::*;
+pub use room::*;
+pub use sdp::*;
+pub use worker::*;
+
+const _: () = {
+    assert!(SEND_BLOCKED_TIME.as_millis() < EGRESS_DELAY.as_millis(), "what is sealed goes first");
+    assert!(PUBLISHER_EVICTABLE_AFTER.as_secs() < CONSENT_EXPIRY.as_secs(), "eviction is the quicker way");
+};
