@@ -2,6 +2,7 @@
 
 mod client;
 mod control;
+mod door;
 mod load;
 mod peer;
 mod room;
@@ -10,6 +11,7 @@ mod worker;
 
 pub use client::*;
 pub use control::*;
+pub use door::*;
 pub use load::*;
 pub use peer::*;
 pub use room::*;
