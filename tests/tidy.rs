@@ -15,7 +15,7 @@ mod rust;
 mod samples;
 
 /// The modules in the order of `src/lib.rs`: each one may import itself and what stands behind it.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "cli",
     "app",
     "config",
@@ -35,6 +35,7 @@ const ORDER: [&str; 19] = [
     "id",
     "limits",
     "secret",
+    "version",
 ];
 
 /// Modules that are told the time, take input and are drained; and what they have no business with.

@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "these comments are the help texts, and shown as they are")]
 
 mod demo;
+mod generate;
 mod healthcheck;
 mod load;
 mod offerer;
@@ -13,12 +14,14 @@ use std::fmt::Display;
 
 use clap::{Parser, Subcommand};
 
+use crate::version;
+
 /// A WebRTC media server: publish by WHIP, play by WHEP.
 ///
 /// One publisher per room, many subscribers; the media is forwarded as it comes, without transcoding. Begin with
 /// `rillcast serve` and open the address that it prints.
 #[derive(Parser, Debug)]
-#[command(name = "rillcast", version, max_term_width = 100)]
+#[command(name = "rillcast", version, long_version = version::LONG.as_str(), max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -32,6 +35,8 @@ enum Command {
     Play(play::Args),
     Load(Box<load::Args>),
     Healthcheck(healthcheck::Args),
+    #[command(hide = true)]
+    Generate(generate::Args),
 }
 
 /// Why a command ended without success.
@@ -83,6 +88,7 @@ impl Cli {
             Command::Play(args) => play::run(&args),
             Command::Load(args) => load::run(&args),
             Command::Healthcheck(args) => healthcheck::run(args.url),
+            Command::Generate(args) => generate::run(&args),
         }
     }
 }
