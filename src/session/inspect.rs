@@ -26,8 +26,8 @@ pub struct SessionView {
 }
 
 impl Sessions {
-    /// The sessions that are asked about, in the order of their names. Workers are asked in portions, so that media waits
-    /// for nobody's curiosity.
+    /// The sessions that are asked about, in the order of their names. Workers are asked in portions, so that media
+    /// waits for nobody's curiosity.
     pub async fn inspect_sessions(&self, which: &Which) -> Vec<SessionView> {
         let mut views: BTreeMap<SessionId, SessionView> = {
             let registry = self.registry();

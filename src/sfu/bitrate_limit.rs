@@ -69,8 +69,8 @@ impl BitrateLimit {
 mod tests {
     use super::*;
 
-    /// Sends so many times the limit of 1 Mbit/s for each span of milliseconds, in packets of 10 ms. Returns when it was
-    /// cut off, whether it is over in the end, and how often it was.
+    /// Sends so many times the limit of 1 Mbit/s for each span of milliseconds, in packets of 10 ms. Returns when it
+    /// was cut off, whether it is over in the end, and how often it was.
     fn run(spans: &[(u64, f64)]) -> (Option<u64>, bool, u64) {
         let start = Instant::now();
         let mut limit = BitrateLimit::new(start, 1_000_000);

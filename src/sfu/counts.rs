@@ -77,8 +77,8 @@ pub struct RoomCounts {
     pub round_trips: Histogram,
     /// Loss as subscribers' reports tell it, in parts of 256.
     pub losses: Histogram,
-    /// From the end of a subscriber's handshake, or from the publisher's coming where that is later, to the first packet
-    /// of a key frame, in microseconds.
+    /// From the end of a subscriber's handshake, or from the publisher's coming where that is later, to the first
+    /// packet of a key frame, in microseconds.
     pub first_pictures: Histogram,
 }
 

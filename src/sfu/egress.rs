@@ -197,8 +197,8 @@ impl EgressTrack {
         }
     }
 
-    /// Sends the packet of a sequence number once more, byte for byte. Returns its bytes; `None` where it is not known any
-    /// more, or the way out does not take it.
+    /// Sends the packet of a sequence number once more, byte for byte. Returns its bytes; `None` where it is not known
+    /// any more, or the way out does not take it.
     pub fn retransmit(&self, sequence: u16, stream: &Stream, to: PeerKey, sink: &mut impl Sink) -> Option<usize> {
         let next = self.next_index();
         let back = u64::from(low16(next).wrapping_sub(sequence));

@@ -1,5 +1,5 @@
-//! How often a measured value fell between which bounds. Of a fixed size, so that measuring is two additions and a short
-//! search, and reading it is a copy.
+//! How often a measured value fell between which bounds. Of a fixed size, so that measuring is two additions and a
+//! short search, and reading it is a copy.
 
 /// The most bounds that a histogram has.
 const BOUNDS: usize = 16;

@@ -15,8 +15,8 @@ const RECEIVER_HEAD: usize = 8;
 
 /// A longer round trip is none: a report that answers another server's, or a lie.
 const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(30);
-/// A report that follows so soon after another one is not counted again: how often they come is the client's choice, and
-/// must not weigh in what is said of all.
+/// A report that follows so soon after another one is not counted again: how often they come is the client's choice,
+/// and must not weigh in what is said of all.
 const COUNTED_EACH: Duration = Duration::from_millis(500);
 
 /// One block of a report.

@@ -112,8 +112,8 @@ impl Subscriber {
         !self.tracks.iter().any(EgressTrack::is_held)
     }
 
-    /// Notes, once, how long it took to the first packet of its first picture: since its handshake, or since `publishing`
-    /// where that is later.
+    /// Notes, once, how long it took to the first packet of its first picture: since its handshake, or since
+    /// `publishing` where that is later.
     pub fn note_first_picture(&mut self, now: Instant, publishing: Option<Instant>, counts: &mut RoomCounts) {
         if self.longing && self.tracks.iter().any(EgressTrack::has_begun) {
             self.longing = false;
