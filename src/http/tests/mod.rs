@@ -62,7 +62,7 @@ impl Fixture {
             ice_servers: vec![IceServer::stun("stun:s.example:3478").unwrap(), turn],
             ..HttpConfig::default()
         };
-        let auth = AuthConfig { token: token.map(Secret::new) };
+        let auth = AuthConfig { token: token.map(Secret::new), ..AuthConfig::default() };
         let router = crate::http::router(Arc::new(Api::new(&config, &auth, sessions.clone())));
         Self { router, sessions, workers }
     }
