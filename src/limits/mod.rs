@@ -1,5 +1,6 @@
 //! Every bound of the server, with its reason. Full means refuse or drop, and count.
 
+mod address;
 mod auth;
 mod client;
 mod control;
@@ -9,6 +10,7 @@ mod room;
 mod sdp;
 mod worker;
 
+pub use address::*;
 pub use auth::*;
 pub use client::*;
 pub use control::*;
