@@ -91,9 +91,14 @@ impl App {
         let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()));
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
         let (stop_http, stop) = oneshot::channel();
-        let http = tokio::spawn(server::serve(listener, crate::http::router(api), async {
-            let _ = stop.await;
-        }));
+        let http = tokio::spawn(server::serve(
+            listener,
+            crate::http::router(api),
+            config.http.trusted_proxies.clone(),
+            async {
+                let _ = stop.await;
+            },
+        ));
         info!(http = %http_addr, "listening");
         Ok(Running { http_addr, sessions, stop_http, http, events, ends: media.ends })
     }

@@ -111,6 +111,7 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::ClientAddress;
     use crate::secret::Secret;
 
     fn room(name: &str) -> RoomName {
@@ -118,7 +119,7 @@ mod tests {
     }
 
     async fn ask(auth: &Authenticator, token: &str, action: Action, name: &str) -> Result<Principal, Refusal> {
-        let presented = Presented::new(None, Some(token), None);
+        let presented = Presented::new(None, Some(token), ClientAddress::UNKNOWN);
         let room = RoomName::parse(name);
         auth.authorize(&presented, Need { action, room: room.as_ref() }).await.map(|grant| grant.principal)
     }
@@ -150,7 +151,7 @@ mod tests {
             (Some("Bearer s3cret"), Some(""), None),
         ];
         for (authorization, x_auth_token, refusal) in table {
-            let presented = Presented::new(authorization, x_auth_token, None);
+            let presented = Presented::new(authorization, x_auth_token, ClientAddress::UNKNOWN);
             for action in [Action::Publish, Action::Play, Action::Read] {
                 let verdict = auth.authorize(&presented, Need::in_room(action, &room("room"))).await;
                 let expected = refusal.map_or_else(|| Ok(principal.clone()), Err);
@@ -206,7 +207,7 @@ mod tests {
         };
         let auth = Authenticator::new(&config);
         for (token, own, other) in [("g", false, true), ("r", true, false)] {
-            let presented = Presented::new(None, Some(token), None);
+            let presented = Presented::new(None, Some(token), ClientAddress::UNKNOWN);
             let grant = auth.authorize(&presented, Need::anywhere(Action::Read)).await.unwrap();
             assert_eq!((auth.covers(&grant, &room("own")), auth.covers(&grant, &room("other"))), (own, other));
         }

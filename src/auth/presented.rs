@@ -1,17 +1,16 @@
 //! What a request shows: two headers become the tokens that are looked at.
 
-use std::net::IpAddr;
-
+use crate::id::ClientAddress;
 use crate::limits;
 use crate::secret::Secret;
 
 /// Tokens as a request's headers have them, each within [`limits::TOKEN_BYTES`].
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Debug)]
 pub struct Presented {
     authorization: Shown,
     x_auth_token: Shown,
-    /// Who asks; `None` where that is not known.
-    pub address: Option<IpAddr>,
+    #[allow(dead_code, reason = "a webhook is told of it")]
+    pub(super) address: ClientAddress,
 }
 
 /// What one header shows.
@@ -24,9 +23,9 @@ enum Shown {
 }
 
 impl Presented {
-    /// From the text of `Authorization`, whatever its scheme, and of `X-Auth-Token`.
+    /// From the text of `Authorization`, whatever its scheme, that of `X-Auth-Token`, and who asks.
     #[must_use]
-    pub fn new(authorization: Option<&str>, x_auth_token: Option<&str>, address: Option<IpAddr>) -> Self {
+    pub fn new(authorization: Option<&str>, x_auth_token: Option<&str>, address: ClientAddress) -> Self {
         Self {
             authorization: Shown::new(authorization.and_then(bearer)),
             x_auth_token: Shown::new(x_auth_token.map(str::trim).filter(|token| !token.is_empty())),
@@ -102,7 +101,7 @@ mod tests {
             (Some(&long_bearer), Some("b"), Some("b"), &["b"]),
         ];
         for (authorization, x_auth_token, deciding, all) in table {
-            let presented = Presented::new(authorization, x_auth_token, None);
+            let presented = Presented::new(authorization, x_auth_token, ClientAddress::UNKNOWN);
             assert_eq!(presented.deciding().map(Secret::expose), deciding, "{authorization:?} {x_auth_token:?}");
             assert_eq!(presented.tokens().map(Secret::expose).collect::<Vec<_>>(), all);
         }

@@ -131,6 +131,7 @@ impl<'a> Source<'a> {
                 .parse("ALLOWED_ORIGIN", ALLOWED_ORIGIN, AllowedOrigin::parse)?
                 .unwrap_or(default.allowed_origin),
             ice_servers: stun.into_iter().chain(turn).collect(),
+            ..default
         })
     }
 

@@ -1,5 +1,5 @@
-//! The order in which a request is looked at, before any of its body is read: CORS and preflight (in [`super::cors`],
-//! around all routes), then method, room name, rate, token.
+//! The order in which a request is looked at, before any of its body is read: CORS and preflight (in [`super::cors`]),
+//! then the rate (in [`super::rate`]), both around all routes; then method, room name, token.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
@@ -7,8 +7,8 @@ use http::Method;
 use http::header::AUTHORIZATION;
 
 use crate::auth::{Action, Grant, Need, Presented};
-use crate::http::Api;
 use crate::http::error::ApiError;
+use crate::http::{Api, client_address};
 use crate::id::RoomName;
 
 /// A room's name from the path, percent-decoded by axum; not UTF-8 makes the rejection.
@@ -40,7 +40,11 @@ impl Asked {
     pub fn of(request: &Request) -> Self {
         // A header that is no text shows nothing, but is there: an unreadable `X-Auth-Token` still decides.
         let text = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
-        let presented = Presented::new(text(AUTHORIZATION.as_str()), text("x-auth-token"), None);
+        let presented = Presented::new(
+            text(AUTHORIZATION.as_str()),
+            text("x-auth-token"),
+            client_address::of(request.extensions()),
+        );
         Self { method: request.method().clone(), presented }
     }
 }
@@ -66,7 +70,6 @@ pub(super) async fn enter(
 ) -> Result<Pass, ApiError> {
     methods.check(&asked.method)?;
     let room = room_name(room)?;
-    // The rate limit's place is here: before the token, so that guessing one is slow too.
     let need = Need::in_room(action, &room);
     let grant = if asked.method == Method::OPTIONS {
         api.auth.judge(&asked.presented, need).await.ok()

@@ -3,12 +3,14 @@
 
 pub mod assets;
 pub mod body;
+pub mod client_address;
 pub mod cors;
 mod endpoint;
 pub mod error;
 mod gate;
 pub mod ice;
 mod info;
+pub mod rate;
 mod resource;
 mod routes;
 pub mod server;
@@ -19,8 +21,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::auth::{AuthConfig, Authenticator};
+use crate::http::client_address::TrustedProxies;
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::{IceLinks, IceServer};
+use crate::http::rate::{Rate, RateConfig};
 use crate::session::Sessions;
 
 pub use crate::http::routes::router;
@@ -37,11 +41,21 @@ pub struct HttpConfig {
     pub allowed_origin: AllowedOrigin,
     /// Told to clients.
     pub ice_servers: Vec<IceServer>,
+    /// Who may say for whom it asks.
+    pub trusted_proxies: TrustedProxies,
+    /// How often a client may ask.
+    pub rate: RateConfig,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { address: ListenAddr::Any(DEFAULT_PORT), allowed_origin: AllowedOrigin::Any, ice_servers: Vec::new() }
+        Self {
+            address: ListenAddr::Any(DEFAULT_PORT),
+            allowed_origin: AllowedOrigin::Any,
+            ice_servers: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            rate: RateConfig::default(),
+        }
     }
 }
 
@@ -85,6 +99,7 @@ pub struct Api {
     auth: Authenticator,
     allowed_origin: AllowedOrigin,
     ice: IceLinks,
+    rate: Rate,
 }
 
 impl Api {
@@ -96,6 +111,7 @@ impl Api {
             auth: Authenticator::new(auth),
             allowed_origin: config.allowed_origin.clone(),
             ice: IceLinks::new(&config.ice_servers),
+            rate: Rate::new(&config.rate),
         }
     }
 }
