@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use crate::auth::Principal;
+use crate::auth::{Grant, Principal};
 use crate::id::{Mid, RoomName, SessionId};
 use crate::limits;
 use crate::rtp::codec::Format;
@@ -30,9 +30,9 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
-    pub async fn publish(&self, room: &RoomName, principal: &Principal, offer: &str) -> Result<Created, SessionError> {
+    pub async fn publish(&self, room: &RoomName, grant: &Grant, offer: &str) -> Result<Created, SessionError> {
         let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Publisher, room, principal, &offer)?;
+        let mut admission = self.reserve(Role::Publisher, room, &grant.principal, &offer)?;
         let answer = admission.local(|local| answer_publish(&offer, local))?;
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
         let formats = answer.tracks.iter().map(|track| track.format.clone()).collect();
@@ -40,7 +40,7 @@ impl Sessions {
             // One after the other: which publisher is the room's is decided in the order of the worker's verdicts.
             let turn = admission.reserved.admission.clone();
             let _turn = turn.lock().await;
-            let takeover = self.may_take_over(room, principal);
+            let takeover = self.may_take_over(room, &grant.principal);
             let peer = admission.setup(room, &offer);
             let (tracks, max_bitrate) = (answer.tracks, self.config.max_bitrate);
             let admit = |reply| AdmitPublisher { peer, tracks, max_bitrate, takeover, reply };
@@ -56,12 +56,12 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
-    pub async fn play(&self, room: &RoomName, principal: &Principal, offer: &str) -> Result<Created, SessionError> {
+    pub async fn play(&self, room: &RoomName, grant: &Grant, offer: &str) -> Result<Created, SessionError> {
         if self.is_open() && !self.config.wait_for_publisher && self.registry().publisher(room).is_none() {
             return Err(SessionError::NoPublisher);
         }
         let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Subscriber, room, principal, &offer)?;
+        let mut admission = self.reserve(Role::Subscriber, room, &grant.principal, &offer)?;
         let mut ssrcs = random::Ssrcs::default();
         let published = std::mem::take(&mut admission.reserved.formats);
         let answer = admission.local(|local| answer_play(&offer, local, &published, &mut || ssrcs.next()))?;
@@ -82,7 +82,7 @@ impl Sessions {
 
     /// The same credential may take over, and nobody may where everybody has the same: none.
     fn may_take_over(&self, room: &RoomName, principal: &Principal) -> bool {
-        self.config.takeover && *principal != Principal::Anyone && self.registry().publisher(room) == Some(principal)
+        self.config.takeover && self.registry().publisher(room).is_some_and(|publisher| publisher.is_same(principal))
     }
 
     fn reserve(
