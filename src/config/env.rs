@@ -95,12 +95,13 @@ impl<'a> Source<'a> {
     pub fn read(&self) -> Result<Config, ConfigError> {
         Ok(Config {
             http: self.http()?,
-            auth: crate::auth::AuthConfig { token: self.secret("AUTH_TOKEN")? },
+            auth: crate::auth::AuthConfig { token: self.secret("AUTH_TOKEN")?, ..Default::default() },
             session: crate::session::SessionConfig {
                 strict_etag: self.parse("ETAG_MODE", ETAG_MODES, etag_mode)?.unwrap_or(false),
                 wait_for_publisher: self.parse("WAIT_FOR_PUBLISHER", BOOLEAN, boolean)?.unwrap_or(false),
                 takeover: self.parse("TAKEOVER", BOOLEAN, boolean)?.unwrap_or(false),
                 spread: self.parse("MEDIA_SPREAD", SPREAD, spread)?.unwrap_or_default(),
+                max_bitrate: None,
             },
             media: self.media()?,
             log: self.parse("LOG", LOG_FILTER, LogConfig::parse)?.unwrap_or_default(),
