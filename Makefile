@@ -36,7 +36,7 @@ generated: release ## man pages and shell completions, in target/generated
 	target/release/rillcast generate target/generated
 
 deb: generated ## a Debian package, in target/debian; needs cargo-deb (cargo install cargo-deb)
-	cargo deb --no-build
+	cargo deb --no-build --strip
 
 test: deps lint unit counts clients ## everything that guards a change; installs what it needs
 
