@@ -73,5 +73,7 @@ pub(super) fn room_name(room: RoomPath) -> Result<RoomName, ApiError> {
 pub(super) fn authorize(api: &Api, headers: &HeaderMap) -> Result<Grant, Unauthorized> {
     // A header that is no text shows nothing, but is there: an unreadable `X-Auth-Token` still decides.
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
-    api.auth.authorize(Presented { authorization: text(AUTHORIZATION.as_str()), x_auth_token: text("x-auth-token") })
+    api.settings()
+        .auth
+        .authorize(Presented { authorization: text(AUTHORIZATION.as_str()), x_auth_token: text("x-auth-token") })
 }

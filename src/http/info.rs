@@ -77,9 +77,9 @@ pub(super) async fn bootstrap(State(api): State<Arc<Api>>, request: Request) -> 
     }
     let authorised = gate::authorize(&api, request.headers()).is_ok();
     Ok(fresh(Json(Bootstrap {
-        auth_enabled: api.auth.is_enabled(),
+        auth_enabled: api.settings().auth.is_enabled(),
         record_enabled: false,
-        ice_servers: api.ice.json(authorised),
+        ice_servers: api.settings().ice.json(authorised),
         features: Features { rooms: true, records: false },
     })))
 }

@@ -16,12 +16,12 @@ mod whep;
 mod whip;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::auth::{AuthConfig, Authenticator};
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::{IceLinks, IceServer};
-use crate::session::Sessions;
+use crate::session::{SessionConfig, Sessions};
 
 pub use crate::http::routes::router;
 
@@ -82,21 +82,42 @@ impl ListenAddr {
 /// What the handlers share.
 pub struct Api {
     sessions: Arc<Sessions>,
+    settings: RwLock<Arc<Settings>>,
+}
+
+/// What the operator has set, ready to be used. A request keeps what it began with.
+struct Settings {
     auth: Authenticator,
     allowed_origin: AllowedOrigin,
     ice: IceLinks,
+}
+
+impl Settings {
+    fn new(config: &HttpConfig, auth: &AuthConfig) -> Arc<Self> {
+        Arc::new(Self {
+            auth: Authenticator::new(auth),
+            allowed_origin: config.allowed_origin.clone(),
+            ice: IceLinks::new(&config.ice_servers),
+        })
+    }
 }
 
 impl Api {
     /// From the configuration and the sessions.
     #[must_use]
     pub fn new(config: &HttpConfig, auth: &AuthConfig, sessions: Arc<Sessions>) -> Self {
-        Self {
-            sessions,
-            auth: Authenticator::new(auth),
-            allowed_origin: config.allowed_origin.clone(),
-            ice: IceLinks::new(&config.ice_servers),
-        }
+        Self { sessions, settings: RwLock::new(Settings::new(config, auth)) }
+    }
+
+    /// What holds from now on, for requests that come.
+    pub fn reload(&self, config: &HttpConfig, auth: &AuthConfig, session: SessionConfig) {
+        let settings = Settings::new(config, auth);
+        self.sessions.reload(session);
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
