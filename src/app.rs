@@ -1,5 +1,6 @@
 //! Composition root: builds the parts from the configuration, wires them, runs them, and takes them down again.
 
+pub mod addresses;
 pub mod media;
 pub mod reload;
 
@@ -12,6 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::app::addresses::AddressError;
 use crate::app::media::Media;
 use crate::app::reload::{Read, Reloader};
 use crate::config::Config;
@@ -37,6 +39,9 @@ pub enum StartError {
     /// The certificate.
     #[error("cannot make a certificate: {0}")]
     Certificate(String),
+    /// The addresses that clients are told.
+    #[error("{0}")]
+    Addresses(#[from] AddressError),
     /// The workers and their sockets.
     #[error("{0} (MEDIA_UDP_PORT or --udp-port sets the first worker's UDP port, MEDIA_TCP_PORT the TCP port)")]
     Media(#[from] worker::StartError),
@@ -66,7 +71,7 @@ impl App {
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let certificate = Arc::new(Certificate::generate().map_err(StartError::Certificate)?);
         let fingerprint = certificate.fingerprint();
-        let media = media::start(&config.media, &certificate)?;
+        let media = media::start(&config.media, &certificate).await?;
         Self::start_with(config, fingerprint, media).await
     }
 

@@ -1,13 +1,14 @@
 //! `[media]`: the workers and their ports.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::config::address::PublicAddress;
 use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section};
 use crate::config::parse::{decimal, list, number, switch};
 use crate::config::source::{Source, Values as _};
 use crate::limits;
+use crate::net::interfaces::InterfaceFilter;
 use crate::sfu::audience::Batching;
 
 /// The first worker's UDP port.
@@ -36,10 +37,22 @@ pub const PUBLIC_IPS: Key = Key::new(
     "media.public_ips",
     "MEDIA_PUBLIC_IPS",
     "",
-    "the only addresses told to clients, comma-separated; none: the interfaces'",
+    "the only addresses told to clients: addresses, host names (resolved at the start), stun:host:port (asked at the \
+     start); none: the interfaces'",
 )
-.expects("IP addresses separated by commas, such as 203.0.113.7,2001:db8::7")
+.expects("IP addresses, host names or stun:host:port separated by commas, such as 203.0.113.7,2001:db8::7")
 .sample("203.0.113.7,2001:db8::7")
+.list()
+.restart();
+const INTERFACES: Key = Key::new(
+    "media.interfaces",
+    "MEDIA_INTERFACES",
+    "",
+    "interfaces whose addresses are told to clients, where public_ips has none: names (eth0, docker*) and networks \
+     (10.0.0.0/8), ! excludes; none: all",
+)
+.expects("names and networks separated by commas, such as eth0,!10.0.0.0/8 or !docker* (! excludes)")
+.sample("eth0,!docker*")
 .list()
 .restart();
 const BATCH_WINDOW: Key = Key::new(
@@ -73,7 +86,7 @@ const PADDING: Key = Key::new(
 /// `[media]`
 pub const MEDIA: Section = Section {
     about: "The workers, where media comes in, and how it leaves.",
-    keys: &[&UDP_PORT, &TCP_PORT, &WORKERS, &PUBLIC_IPS, &BATCH_WINDOW, &TRAINS, &PADDING],
+    keys: &[&UDP_PORT, &TCP_PORT, &WORKERS, &PUBLIC_IPS, &INTERFACES, &BATCH_WINDOW, &TRAINS, &PADDING],
 };
 
 const PORT_RANGE: &str = "a port low enough for one per worker below 65536";
@@ -98,7 +111,9 @@ pub struct MediaConfig {
     /// Worker threads; `None`: one per core.
     pub workers: Option<usize>,
     /// The only addresses in candidates, where there are any; else the interfaces' own.
-    pub public_ips: Vec<IpAddr>,
+    pub public_ips: Vec<PublicAddress>,
+    /// Which interfaces' addresses those are.
+    pub interfaces: InterfaceFilter,
     /// How packets are gathered into trains.
     pub batching: Batching,
     /// Packets to one subscriber may leave as one message that the kernel cuts.
@@ -123,6 +138,7 @@ impl Default for MediaConfig {
             tcp: TcpPorts::Auto,
             workers: None,
             public_ips: Vec::new(),
+            interfaces: InterfaceFilter::default(),
             batching: Batching { window: DEFAULT_BATCH_WINDOW, padding: limits::PADDING_BYTES },
             trains: true,
         }
@@ -149,7 +165,8 @@ pub fn read(source: &Source<'_>) -> Result<MediaConfig, ConfigError> {
         udp_port: source.value(&UDP_PORT, number)?,
         tcp: source.value(&TCP_PORT, tcp_ports)?,
         workers: source.optional(&WORKERS, workers)?,
-        public_ips: source.value(&PUBLIC_IPS, |text| list(text, address))?,
+        public_ips: source.value(&PUBLIC_IPS, |text| list(text, PublicAddress::parse))?,
+        interfaces: source.optional(&INTERFACES, InterfaceFilter::parse)?.unwrap_or_default(),
         trains: source.value(&TRAINS, switch)?,
         batching: Batching { window: source.value(&BATCH_WINDOW, window)?, padding: source.value(&PADDING, padding)? },
     };
@@ -172,8 +189,4 @@ fn tcp_ports(text: &str) -> Option<TcpPorts> {
         "off" => Some(TcpPorts::Off),
         port => number(port).map(TcpPorts::From),
     }
-}
-
-fn address(text: &str) -> Option<IpAddr> {
-    text.parse().ok().filter(|address: &IpAddr| !address.is_unspecified() && !address.is_multicast())
 }

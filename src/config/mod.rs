@@ -2,6 +2,7 @@
 //! in a file of its own here, and texts that come from flags, the environment and the file ([`source`]). As resolved it
 //! is [`Config`]: one field per part, and each part owns its type.
 
+pub mod address;
 pub mod auth;
 pub mod error;
 pub mod file;

@@ -1,5 +1,6 @@
 //! Every bound of the server, with its reason. Full means refuse or drop, and count.
 
+mod address;
 mod client;
 mod control;
 mod load;
@@ -8,6 +9,7 @@ mod room;
 mod sdp;
 mod worker;
 
+pub use address::*;
 pub use client::*;
 pub use control::*;
 pub use load::*;
