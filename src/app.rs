@@ -96,9 +96,14 @@ impl App {
         let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()));
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
         let (stop_http, stop) = oneshot::channel();
-        let http = tokio::spawn(server::serve(listener, crate::http::router(api.clone()), async {
-            let _ = stop.await;
-        }));
+        let http = tokio::spawn(server::serve(
+            listener,
+            crate::http::router(api.clone()),
+            config.http.trusted_proxies.clone(),
+            async {
+                let _ = stop.await;
+            },
+        ));
         info!(http = %http_addr, "listening");
         let in_force = config.in_force;
         Ok(Running { http_addr, api, in_force, sessions, stop_http, http, events, ends: media.ends })

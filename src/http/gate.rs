@@ -1,5 +1,5 @@
-//! The order in which a request is looked at, before any of its body is read: CORS and preflight (in [`super::cors`],
-//! around all routes), then method, room name, rate, token.
+//! The order in which a request is looked at, before any of its body is read: CORS and preflight (in [`super::cors`]),
+//! then the rate (in [`super::rate`]), both around all routes; then method, room name, token.
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -50,7 +50,6 @@ pub(super) fn enter(
 ) -> Result<Pass, ApiError> {
     methods.check(method)?;
     let room = room_name(room)?;
-    // The rate limit's place is here: before the token, so that guessing one is slow too.
     match authorize(api, headers) {
         Ok(grant) => Ok(Pass { room, grant: Some(grant) }),
         Err(_) if *method == Method::OPTIONS => Ok(Pass { room, grant: None }),

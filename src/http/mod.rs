@@ -3,12 +3,14 @@
 
 pub mod assets;
 pub mod body;
+pub mod client_address;
 pub mod cors;
 mod endpoint;
 pub mod error;
 mod gate;
 pub mod ice;
 mod info;
+pub mod rate;
 mod resource;
 mod routes;
 pub mod server;
@@ -19,8 +21,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::auth::{AuthConfig, Authenticator};
+use crate::http::client_address::TrustedProxies;
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::{IceLinks, IceServer};
+use crate::http::rate::{Rate, RateConfig};
 use crate::session::{SessionConfig, Sessions};
 
 pub use crate::http::routes::router;
@@ -37,11 +41,21 @@ pub struct HttpConfig {
     pub allowed_origin: AllowedOrigin,
     /// Told to clients.
     pub ice_servers: Vec<IceServer>,
+    /// Who may say for whom it asks.
+    pub trusted_proxies: TrustedProxies,
+    /// How often a client may ask.
+    pub rate: RateConfig,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { address: ListenAddr::Any(DEFAULT_PORT), allowed_origin: AllowedOrigin::Any, ice_servers: Vec::new() }
+        Self {
+            address: ListenAddr::Any(DEFAULT_PORT),
+            allowed_origin: AllowedOrigin::Any,
+            ice_servers: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            rate: RateConfig::default(),
+        }
     }
 }
 
@@ -83,6 +97,7 @@ impl ListenAddr {
 pub struct Api {
     sessions: Arc<Sessions>,
     settings: RwLock<Arc<Settings>>,
+    rate: Rate,
 }
 
 /// What the operator has set, ready to be used. A request keeps what it began with.
@@ -106,13 +121,14 @@ impl Api {
     /// From the configuration and the sessions.
     #[must_use]
     pub fn new(config: &HttpConfig, auth: &AuthConfig, sessions: Arc<Sessions>) -> Self {
-        Self { sessions, settings: RwLock::new(Settings::new(config, auth)) }
+        Self { sessions, settings: RwLock::new(Settings::new(config, auth)), rate: Rate::new(&config.rate) }
     }
 
     /// What holds from now on, for requests that come.
     pub fn reload(&self, config: &HttpConfig, auth: &AuthConfig, session: SessionConfig) {
         let settings = Settings::new(config, auth);
         self.sessions.reload(session);
+        self.rate.reload(&config.rate);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 

@@ -10,7 +10,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
 use crate::http::error::ApiError;
-use crate::http::{Api, assets, cors, info, resource, whep, whip};
+use crate::http::{Api, assets, cors, info, rate, resource, whep, whip};
 
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
@@ -30,6 +30,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/web/{name}", any(assets::file))
         .route("/watch/{room}", any(assets::watch))
         .fallback(|| async { ApiError::NotFound })
+        .layer(middleware::from_fn_with_state(api.clone(), rate::layer))
         .layer(CatchPanicLayer::custom(internal_error))
         .layer(middleware::from_fn_with_state(api.clone(), cors::layer))
         .with_state(api)

@@ -3,6 +3,7 @@
 mod address;
 mod client;
 mod control;
+mod door;
 mod load;
 mod peer;
 mod room;
@@ -12,6 +13,7 @@ mod worker;
 pub use address::*;
 pub use client::*;
 pub use control::*;
+pub use door::*;
 pub use load::*;
 pub use peer::*;
 pub use room::*;
