@@ -21,5 +21,5 @@ pub const ROOM_KEYS: &[&Key] = &[];
 /// # Errors
 /// The first value that does not parse.
 pub fn read(source: &Source<'_>) -> Result<AuthConfig, ConfigError> {
-    Ok(AuthConfig { token: source.secret(&TOKEN)? })
+    Ok(AuthConfig { token: source.secret(&TOKEN)?, ..AuthConfig::default() })
 }

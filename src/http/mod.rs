@@ -96,24 +96,20 @@ impl ListenAddr {
 /// What the handlers share.
 pub struct Api {
     sessions: Arc<Sessions>,
+    auth: Authenticator,
     settings: RwLock<Arc<Settings>>,
     rate: Rate,
 }
 
 /// What the operator has set, ready to be used. A request keeps what it began with.
 struct Settings {
-    auth: Authenticator,
     allowed_origin: AllowedOrigin,
     ice: IceLinks,
 }
 
 impl Settings {
-    fn new(config: &HttpConfig, auth: &AuthConfig) -> Arc<Self> {
-        Arc::new(Self {
-            auth: Authenticator::new(auth),
-            allowed_origin: config.allowed_origin.clone(),
-            ice: IceLinks::new(&config.ice_servers),
-        })
+    fn new(config: &HttpConfig) -> Arc<Self> {
+        Arc::new(Self { allowed_origin: config.allowed_origin.clone(), ice: IceLinks::new(&config.ice_servers) })
     }
 }
 
@@ -121,12 +117,18 @@ impl Api {
     /// From the configuration and the sessions.
     #[must_use]
     pub fn new(config: &HttpConfig, auth: &AuthConfig, sessions: Arc<Sessions>) -> Self {
-        Self { sessions, settings: RwLock::new(Settings::new(config, auth)), rate: Rate::new(&config.rate) }
+        Self {
+            sessions,
+            auth: Authenticator::new(auth),
+            settings: RwLock::new(Settings::new(config)),
+            rate: Rate::new(&config.rate),
+        }
     }
 
     /// What holds from now on, for requests that come.
     pub fn reload(&self, config: &HttpConfig, auth: &AuthConfig, session: SessionConfig) {
-        let settings = Settings::new(config, auth);
+        let settings = Settings::new(config);
+        self.auth.reload(auth);
         self.sessions.reload(session);
         self.rate.reload(&config.rate);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;

@@ -2,9 +2,8 @@
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
-use tracing::info;
 
-use crate::auth::Principal;
+use crate::auth::{Grant, Principal};
 use crate::id::{Mid, RoomName, SessionId};
 use crate::limits;
 use crate::rtp::codec::Format;
@@ -12,7 +11,7 @@ use crate::sdp::answer::{Local, answer_play, answer_publish};
 use crate::sdp::offer::Offer;
 use crate::sdp::{IceCredentials, answer};
 use crate::session::registry::{IceState, Reserved, Role};
-use crate::session::{BUSY, DRAINING, FULL, SessionError, Sessions, random};
+use crate::session::{BUSY, DRAINING, FULL, SessionError, Sessions, log, random};
 use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup};
 
 /// A session that was created.
@@ -31,13 +30,13 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
-    pub async fn publish(&self, room: &RoomName, principal: &Principal, offer: &str) -> Result<Created, SessionError> {
+    pub async fn publish(&self, room: &RoomName, grant: &Grant, offer: &str) -> Result<Created, SessionError> {
         let mut offer = self.open_for(offer)?;
         let rules = self.config().rules(room);
         if let Some(codecs) = &rules.codecs {
             offer.keep_codecs(codecs);
         }
-        let mut admission = self.reserve(Role::Publisher, room, principal, &offer)?;
+        let mut admission = self.reserve(Role::Publisher, room, &grant.principal, &offer)?;
         let answer = admission.local(|local| answer_publish(&offer, local))?;
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
         let formats = answer.tracks.iter().map(|track| track.format.clone()).collect();
@@ -45,15 +44,15 @@ impl Sessions {
             // One after the other: which publisher is the room's is decided in the order of the worker's verdicts.
             let turn = admission.reserved.admission.clone();
             let _turn = turn.lock().await;
-            let takeover = rules.takeover && self.may_take_over(room, principal);
+            let takeover = rules.takeover && self.may_take_over(room, &grant.principal);
             let peer = admission.setup(room, &offer);
-            let tracks = answer.tracks;
-            let ask = |reply| Command::AdmitPublisher(Box::new(AdmitPublisher { peer, tracks, takeover, reply }));
+            let (tracks, max_bitrate) = (answer.tracks, rules.max_bitrate);
+            let admit = |reply| AdmitPublisher { peer, tracks, max_bitrate, takeover, reply };
+            let ask = |reply| Command::AdmitPublisher(Box::new(admit(reply)));
             admission.ask(ask).await?;
             admission.confirm(mid, formats)
         };
         timeout(limits::ADMIT_TIME, admitted).await.map_err(|_| BUSY)??;
-        info!(%room, role = ?Role::Publisher, session = ?admission.id, "session started");
         Ok(admission.created(answer.sdp))
     }
 
@@ -61,13 +60,13 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
-    pub async fn play(&self, room: &RoomName, principal: &Principal, offer: &str) -> Result<Created, SessionError> {
+    pub async fn play(&self, room: &RoomName, grant: &Grant, offer: &str) -> Result<Created, SessionError> {
         if self.is_open() && !self.config().rules(room).wait_for_publisher && self.registry().publisher(room).is_none()
         {
             return Err(SessionError::NoPublisher);
         }
         let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Subscriber, room, principal, &offer)?;
+        let mut admission = self.reserve(Role::Subscriber, room, &grant.principal, &offer)?;
         let mut ssrcs = random::Ssrcs::default();
         let published = std::mem::take(&mut admission.reserved.formats);
         let answer = admission.local(|local| answer_play(&offer, local, &published, &mut || ssrcs.next()))?;
@@ -79,7 +78,6 @@ impl Sessions {
         let ask = |reply| Command::AdmitSubscriber(Box::new(AdmitSubscriber { peer, tracks, relay, reply }));
         timeout(limits::ADMIT_TIME, admission.ask(ask)).await.map_err(|_| BUSY)??;
         admission.confirm(mid, Vec::new())?;
-        info!(%room, role = ?Role::Subscriber, session = ?admission.id, "session started");
         Ok(admission.created(answer.sdp))
     }
 
@@ -89,7 +87,7 @@ impl Sessions {
 
     /// The same credential may take over, and nobody may where everybody has the same: none.
     fn may_take_over(&self, room: &RoomName, principal: &Principal) -> bool {
-        *principal != Principal::Anyone && self.registry().publisher(room) == Some(principal)
+        self.registry().publisher(room).is_some_and(|publisher| publisher.is_same(principal))
     }
 
     fn reserve(
@@ -108,7 +106,19 @@ impl Sessions {
             registry.reserve(id, role, room, principal.clone(), ice).map_err(|_| FULL)?
         };
         let credentials = random::credentials();
-        Ok(Admission { sessions: self, id, etag, credentials, reserved, asked: false, confirmed: false })
+        let (room, began) = (room.clone(), Instant::now());
+        Ok(Admission {
+            sessions: self,
+            id,
+            role,
+            room,
+            began,
+            etag,
+            credentials,
+            reserved,
+            asked: false,
+            confirmed: false,
+        })
     }
 }
 
@@ -117,6 +127,10 @@ impl Sessions {
 struct Admission<'a> {
     sessions: &'a Sessions,
     id: SessionId,
+    role: Role,
+    room: RoomName,
+    /// When its offer came.
+    began: Instant,
     etag: String,
     credentials: IceCredentials,
     reserved: Reserved,
@@ -164,6 +178,9 @@ impl Admission<'_> {
     }
 
     fn created(&self, sdp: String) -> Created {
+        let (role, time) = (self.role, self.began.elapsed());
+        self.sessions.tally(|counts| counts.answered(role, time));
+        log::started(self.id, role, &self.room);
         Created { id: self.id, etag: self.etag.clone(), sdp }
     }
 }

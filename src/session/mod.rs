@@ -5,7 +5,10 @@
 //! [`workers::Worker`] alone.
 
 mod admit;
+pub mod counts;
+pub mod inspect;
 mod load;
+mod log;
 pub mod placement;
 pub mod precondition;
 mod random;
@@ -22,17 +25,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tracing::info;
+use tracing::debug;
 
 use crate::id::SessionId;
 use crate::limits;
 use crate::sdp::Fingerprint;
 use crate::sdp::offer::SdpError;
+use crate::session::counts::SessionCounts;
 use crate::session::placement::Spread;
 use crate::session::registry::{Registry, Resource};
 use crate::session::rules::RoomRule;
 use crate::session::workers::Workers;
-use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event};
+use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event, Summary};
 
 pub use crate::session::admit::Created;
 pub use crate::session::registry::Role;
@@ -47,6 +51,7 @@ pub struct SessionConfig {
     pub wait_for_publisher: bool,
     /// A second publisher with the same credential takes over from a live one.
     pub takeover: bool,
+    /// Bits per second that a publisher may send; `None` is no limit.
     /// Where a room's subscribers go.
     pub spread: Spread,
     /// Most subscribers of a room, those being admitted included; 0: no limit.
@@ -122,6 +127,7 @@ pub struct Sessions {
     workers: Workers,
     fingerprint: Fingerprint,
     registry: Mutex<Registry>,
+    counts: Mutex<SessionCounts>,
     draining: AtomicBool,
 }
 
@@ -131,7 +137,8 @@ impl Sessions {
     pub fn new(config: SessionConfig, workers: Workers, fingerprint: Fingerprint) -> Self {
         let registry = Mutex::new(Registry::new(workers.count(), limits::SESSIONS, config.spread));
         let config = RwLock::new(Arc::new(config));
-        Self { config, workers, fingerprint, registry, draining: AtomicBool::new(false) }
+        let counts = Mutex::default();
+        Self { config, workers, fingerprint, registry, counts, draining: AtomicBool::new(false) }
     }
 
     /// What holds from now on, for those who come: sessions that are there stay as they are.
@@ -163,8 +170,8 @@ impl Sessions {
             let Some(sessions) = sessions.upgrade() else { return };
             match event {
                 Event::Connected { session, gcm } => sessions.handle_connected(session, gcm),
-                Event::Ended { session, reason } => {
-                    sessions.forget(session, reason);
+                Event::Ended { session, reason, summary } => {
+                    sessions.forget(session, reason, &summary);
                 }
             }
         }
@@ -188,17 +195,31 @@ impl Sessions {
         let mut registry = self.registry();
         let Some(resource) = registry.get_mut(session) else { return };
         resource.gcm = Some(gcm);
+        let (role, time) = (resource.role, resource.since.elapsed());
+        self.tally(|counts| counts.connected(role, time));
         let srtp = if gcm { "AEAD_AES_128_GCM" } else { "AES_CM_128_HMAC_SHA1_80" };
-        info!(room = %resource.room, role = ?resource.role, ?session, srtp, "session connected");
+        debug!(room = %resource.room, role = role.name(), ?session, srtp, ?time, "session connected");
     }
 
     /// Forgets a session, and says so once. False where it was not there.
-    fn forget(&self, session: SessionId, reason: EndReason) -> bool {
+    fn forget(&self, session: SessionId, reason: EndReason, summary: &Summary) -> bool {
         let removed = self.registry().remove(session);
-        if let Some(Resource { room, role, confirmed: true, .. }) = &removed {
-            info!(%room, ?role, ?session, ?reason, "session ended");
+        if let Some(resource @ Resource { confirmed: true, .. }) = &removed {
+            self.tally(|counts| counts.ended(resource.role, reason));
+            log::ended(session, resource, reason, summary);
         }
         removed.is_some()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counts(&self) -> SessionCounts {
+        self.tally(|counts| counts.clone())
+    }
+
+    /// Held for an addition, or a copy.
+    fn tally<T>(&self, count: impl FnOnce(&mut SessionCounts) -> T) -> T {
+        count(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The registry's invariants hold after each of its calls, so a panic elsewhere does not spoil it.
