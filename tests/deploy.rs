@@ -31,10 +31,8 @@ fn every_variable_that_is_set_is_one() {
     // Compose's own: what the operator fills in, and what the image is built with.
     let example = read("deploy/compose.env.example");
     let compose: BTreeSet<_> = variables(&example).into_iter().chain(["COMMIT"]).collect();
-    for (name, text) in [("rillcast.env", read("deploy/rillcast.env")), ("compose.yml", service("rillcast"))] {
-        for variable in variables(&text) {
-            assert!(known.contains(variable) || compose.contains(variable), "{name}: {variable}");
-        }
+    for variable in variables(&service("rillcast")) {
+        assert!(known.contains(variable) || compose.contains(variable), "{variable}");
     }
     for variable in variables(&example) {
         assert!(read("deploy/compose.yml").contains(&format!("${{{variable}")), "{variable} is for nothing");
@@ -68,8 +66,8 @@ fn packages_are_made_of_files_that_are_there() {
         assert!(!read(path).is_empty());
     }
     let unit = read("deploy/systemd/rillcast.service");
-    assert!(unit.contains("EnvironmentFile=-/etc/rillcast/rillcast.env") && unit.contains("=/usr/bin/rillcast serve"));
-    assert!(assets.contains("\"usr/bin/\"") && assets.contains("\"etc/rillcast/rillcast.env\", \"600\""));
+    assert!(unit.contains("=CONFIG_FILE=/etc/rillcast/rillcast.toml\n") && unit.contains("=/usr/bin/rillcast serve\n"));
+    assert!(assets.contains("\"usr/bin/\"") && assets.contains("\"etc/rillcast/rillcast.toml\", \"640\""));
 }
 
 /// The image is made from what the ignore file lets through: each of the manifest's own targets must be among it.

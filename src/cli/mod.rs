@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 #![expect(clippy::doc_markdown, reason = "these comments are the help texts, and shown as they are")]
 
+mod check;
 mod demo;
 mod generate;
 mod healthcheck;
@@ -9,6 +10,7 @@ mod offerer;
 mod play;
 mod publish;
 mod serve;
+mod systemd;
 
 use std::fmt::Display;
 
@@ -30,6 +32,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Serve(serve::Args),
+    Check(check::Args),
     Demo(demo::Args),
     Publish(publish::Args),
     Play(play::Args),
@@ -82,12 +85,13 @@ impl Cli {
     /// [`Failure`] says which exit code and why.
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Serve(args) => serve::run(&args),
+            Command::Check(args) => check::run(&args),
+            Command::Serve(args) => serve::run(args),
             Command::Demo(args) => demo::run(&args),
             Command::Publish(args) => publish::run(&args),
             Command::Play(args) => play::run(&args),
             Command::Load(args) => load::run(&args),
-            Command::Healthcheck(args) => healthcheck::run(args.url),
+            Command::Healthcheck(args) => healthcheck::run(args),
             Command::Generate(args) => generate::run(&args),
         }
     }
@@ -110,6 +114,7 @@ mod tests {
             ("rillcast serve", true),
             ("rillcast serve --http-addr :9000 --udp-port 0 --workers 2 --public-ip 203.0.113.7 --public-ip ::1", true),
             ("rillcast healthcheck", true),
+            ("rillcast healthcheck --config rillcast.toml", true),
             ("rillcast healthcheck http://127.0.0.1:9000/healthz", true),
             ("rillcast", false),
             ("rillcast dance", false),
