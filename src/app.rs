@@ -85,6 +85,7 @@ impl App {
             .map_err(|error| StartError::Http { address: config.http.address.candidates().0, error })?;
         let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()));
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
+        tokio::spawn(Sessions::sample(Arc::downgrade(&sessions)));
         let (stop_http, stop) = oneshot::channel();
         let http = tokio::spawn(server::serve(listener, crate::http::router(api), async {
             let _ = stop.await;

@@ -10,6 +10,8 @@ use crate::secret::Secret;
 pub struct AuthConfig {
     /// The token for every room; `None`: all may.
     pub token: Option<Secret>,
+    /// The administrator's; `None`: nobody may.
+    pub admin_token: Option<Secret>,
 }
 
 /// What a request shows, as its headers have it.
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn with_a_token_configured() {
-        let auth = Authenticator::new(&AuthConfig { token: Some(Secret::new("s3cret")) });
+        let auth = Authenticator::new(&AuthConfig { token: Some(Secret::new("s3cret")), ..AuthConfig::default() });
         assert!(auth.is_enabled());
         let table: [(Option<&str>, Option<&str>, bool); 20] = [
             (None, None, false),

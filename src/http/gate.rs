@@ -1,15 +1,19 @@
 //! The order in which a request is looked at, before any of its body is read: CORS and preflight (in [`super::cors`],
 //! around all routes), then method, room name, rate, token.
 
-use axum::extract::Path;
+use std::sync::Arc;
+
 use axum::extract::rejection::PathRejection;
-use http::header::AUTHORIZATION;
+use axum::extract::{Path, Request};
+use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, Method};
 
 use crate::auth::{Grant, Presented, Unauthorized};
 use crate::http::Api;
 use crate::http::error::ApiError;
 use crate::id::RoomName;
+use crate::limits;
+use crate::session::Client;
 
 /// A room's name from the path, percent-decoded by axum; not UTF-8 makes the rejection.
 pub(super) type RoomPath = Result<Path<String>, PathRejection>;
@@ -66,12 +70,32 @@ pub(super) fn room_name(room: RoomPath) -> Result<RoomName, ApiError> {
     room.ok().and_then(|Path(name)| RoomName::parse(&name)).ok_or(ApiError::InvalidRoomName)
 }
 
+/// The gate to what only an administrator may.
+///
+/// # Errors
+/// 401
+pub(super) fn admin(api: &Api, headers: &HeaderMap, _room: Option<&RoomName>) -> Result<(), ApiError> {
+    let admin = api.admin.is_enabled() && api.admin.authorize(presented(headers)).is_ok();
+    if admin { Ok(()) } else { Err(ApiError::Unauthorized) }
+}
+
+/// Who asks for a session.
+pub(super) fn client(request: &Request) -> Client {
+    let name = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let user_agent = name.map(|name| Arc::from(&name[..name.len().min(limits::USER_AGENT_BYTES)]));
+    Client { user_agent, address: None }
+}
+
 /// What the request's token grants.
 ///
 /// # Errors
 /// [`Unauthorized`]
 pub(super) fn authorize(api: &Api, headers: &HeaderMap) -> Result<Grant, Unauthorized> {
+    api.auth.authorize(presented(headers))
+}
+
+fn presented(headers: &HeaderMap) -> Presented<'_> {
     // A header that is no text shows nothing, but is there: an unreadable `X-Auth-Token` still decides.
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
-    api.auth.authorize(Presented { authorization: text(AUTHORIZATION.as_str()), x_auth_token: text("x-auth-token") })
+    Presented { authorization: text(AUTHORIZATION.as_str()), x_auth_token: text("x-auth-token") }
 }

@@ -1,6 +1,7 @@
 //! Pages and the API over HTTP: the only user of hyper's server and axum. `gate` says in which order a request is
 //! looked at, `error` which status an error gets.
 
+mod admin;
 pub mod assets;
 pub mod body;
 pub mod cors;
@@ -9,6 +10,8 @@ pub mod error;
 mod gate;
 pub mod ice;
 mod info;
+mod openapi;
+pub mod operations;
 mod resource;
 mod routes;
 pub mod server;
@@ -18,9 +21,12 @@ mod whip;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::auth::{AuthConfig, Authenticator};
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::{IceLinks, IceServer};
+use crate::http::operations::{Operations, Unsupported};
 use crate::session::Sessions;
 
 pub use crate::http::routes::router;
@@ -83,6 +89,10 @@ impl ListenAddr {
 pub struct Api {
     sessions: Arc<Sessions>,
     auth: Authenticator,
+    /// Knows the administrator's token.
+    admin: Authenticator,
+    operations: Arc<dyn Operations>,
+    started: Instant,
     allowed_origin: AllowedOrigin,
     ice: IceLinks,
 }
@@ -94,9 +104,18 @@ impl Api {
         Self {
             sessions,
             auth: Authenticator::new(auth),
+            admin: Authenticator::new(&AuthConfig { token: auth.admin_token.clone(), ..AuthConfig::default() }),
+            operations: Arc::new(Unsupported),
+            started: Instant::now(),
             allowed_origin: config.allowed_origin.clone(),
             ice: IceLinks::new(&config.ice_servers),
         }
+    }
+
+    /// With what an administrator may ask of the rest of the server.
+    #[must_use]
+    pub fn with_operations(self, operations: Arc<dyn Operations>) -> Self {
+        Self { operations, ..self }
     }
 }
 

@@ -3,6 +3,7 @@
 mod client;
 mod control;
 mod load;
+mod notify;
 mod peer;
 mod room;
 mod sdp;
@@ -11,6 +12,7 @@ mod worker;
 pub use client::*;
 pub use control::*;
 pub use load::*;
+pub use notify::*;
 pub use peer::*;
 pub use room::*;
 pub use sdp::*;

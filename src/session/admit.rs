@@ -7,12 +7,13 @@ use tracing::info;
 use crate::auth::Principal;
 use crate::id::{Mid, RoomName, SessionId};
 use crate::limits;
+use crate::notify::What;
 use crate::rtp::codec::Format;
 use crate::sdp::answer::{Local, answer_play, answer_publish};
 use crate::sdp::offer::Offer;
 use crate::sdp::{IceCredentials, answer};
 use crate::session::registry::{IceState, Reserved, Role};
-use crate::session::{BUSY, DRAINING, FULL, SessionError, Sessions, random};
+use crate::session::{BUSY, Client, FULL, SessionError, Sessions, random};
 use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup};
 
 /// A session that was created.
@@ -31,9 +32,16 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
-    pub async fn publish(&self, room: &RoomName, principal: &Principal, offer: &str) -> Result<Created, SessionError> {
-        let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Publisher, room, principal, &offer)?;
+    pub async fn publish(
+        &self,
+        room: &RoomName,
+        principal: &Principal,
+        client: Client,
+        offer: &str,
+    ) -> Result<Created, SessionError> {
+        self.check_open(room)?;
+        let offer = Offer::parse(offer)?;
+        let mut admission = self.reserve(Role::Publisher, room, (principal, client), &offer)?;
         let answer = admission.local(|local| answer_publish(&offer, local))?;
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
         let formats = answer.tracks.iter().map(|track| track.format.clone()).collect();
@@ -49,7 +57,7 @@ impl Sessions {
             admission.confirm(mid, formats)
         };
         timeout(limits::ADMIT_TIME, admitted).await.map_err(|_| BUSY)??;
-        info!(%room, role = ?Role::Publisher, session = ?admission.id, "session started");
+        info!(%room, role = ?Role::Publisher, session = %admission.id.key(), "session started");
         Ok(admission.created(answer.sdp))
     }
 
@@ -57,12 +65,19 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
-    pub async fn play(&self, room: &RoomName, principal: &Principal, offer: &str) -> Result<Created, SessionError> {
-        if self.is_open() && !self.config.wait_for_publisher && self.registry().publisher(room).is_none() {
+    pub async fn play(
+        &self,
+        room: &RoomName,
+        principal: &Principal,
+        client: Client,
+        offer: &str,
+    ) -> Result<Created, SessionError> {
+        self.check_open(room)?;
+        if !self.config.wait_for_publisher && self.registry().publisher(room).is_none() {
             return Err(SessionError::NoPublisher);
         }
-        let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Subscriber, room, principal, &offer)?;
+        let offer = Offer::parse(offer)?;
+        let mut admission = self.reserve(Role::Subscriber, room, (principal, client), &offer)?;
         let mut ssrcs = random::Ssrcs::default();
         let published = std::mem::take(&mut admission.reserved.formats);
         let answer = admission.local(|local| answer_play(&offer, local, &published, &mut || ssrcs.next()))?;
@@ -74,12 +89,8 @@ impl Sessions {
         let ask = |reply| Command::AdmitSubscriber(Box::new(AdmitSubscriber { peer, tracks, relay, reply }));
         timeout(limits::ADMIT_TIME, admission.ask(ask)).await.map_err(|_| BUSY)??;
         admission.confirm(mid, Vec::new())?;
-        info!(%room, role = ?Role::Subscriber, session = ?admission.id, "session started");
+        info!(%room, role = ?Role::Subscriber, session = %admission.id.key(), "session started");
         Ok(admission.created(answer.sdp))
-    }
-
-    fn open_for(&self, offer: &str) -> Result<Offer, SessionError> {
-        if self.is_open() { Ok(Offer::parse(offer)?) } else { Err(DRAINING) }
     }
 
     /// The same credential may take over, and nobody may where everybody has the same: none.
@@ -91,7 +102,7 @@ impl Sessions {
         &self,
         role: Role,
         room: &RoomName,
-        principal: &Principal,
+        (principal, client): (&Principal, Client),
         offer: &Offer,
     ) -> Result<Admission<'_>, SessionError> {
         let id = random::session_id();
@@ -100,10 +111,15 @@ impl Sessions {
         let reserved = {
             let mut registry = self.registry();
             registry.measure(Instant::now(), &self.workers.awake());
-            registry.reserve(id, role, room, principal.clone(), ice).map_err(|_| FULL)?
+            registry.reserve(id, role, room, (principal.clone(), client), ice)
         };
+        let reserved = reserved.map_err(|_| {
+            self.bus.tell_limit(Some(room), "sessions");
+            FULL
+        })?;
         let credentials = random::credentials();
-        Ok(Admission { sessions: self, id, etag, credentials, reserved, asked: false, confirmed: false })
+        let room = room.clone();
+        Ok(Admission { sessions: self, room, id, etag, credentials, reserved, asked: false, confirmed: false })
     }
 }
 
@@ -111,6 +127,7 @@ impl Sessions {
 /// leaves nothing behind.
 struct Admission<'a> {
     sessions: &'a Sessions,
+    room: RoomName,
     id: SessionId,
     etag: String,
     credentials: IceCredentials,
@@ -154,8 +171,13 @@ impl Admission<'_> {
     }
 
     fn confirm(&mut self, mid: Mid, formats: Vec<Format>) -> Result<(), SessionError> {
-        self.confirmed = self.sessions.registry().confirm(self.id, mid, formats);
-        if self.confirmed { Ok(()) } else { Err(BUSY) }
+        let mut registry = self.sessions.registry();
+        let confirmed = registry.confirm(self.id, mid, formats).ok_or(BUSY)?;
+        self.confirmed = true;
+        if confirmed.opens {
+            self.sessions.bus.tell(Some(&self.room), What::RoomOpened);
+        }
+        Ok(())
     }
 
     fn created(&self, sdp: String) -> Created {
@@ -168,7 +190,7 @@ impl Drop for Admission<'_> {
         if self.confirmed {
             return;
         }
-        self.sessions.registry().remove(self.id);
+        self.sessions.forget(self.id, EndReason::Deleted);
         if self.asked {
             // Behind the admission in the same mailbox. Where that is full the handshake's deadline ends the peer.
             let remove = |reply| Command::Remove { session: self.id, reason: EndReason::Deleted, reply };

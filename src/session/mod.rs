@@ -5,6 +5,11 @@
 //! [`workers::Worker`] alone.
 
 mod admit;
+mod block;
+mod close;
+mod drain;
+pub mod history;
+mod list;
 mod load;
 pub mod placement;
 pub mod precondition;
@@ -16,23 +21,31 @@ pub mod rooms;
 pub(crate) mod testing;
 pub mod workers;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::info;
 
 use crate::id::SessionId;
 use crate::limits;
+use crate::notify::What;
+use crate::notify::bus::Bus;
 use crate::sdp::Fingerprint;
 use crate::sdp::offer::SdpError;
+use crate::session::block::Blocks;
+use crate::session::drain::Gate;
+use crate::session::history::History;
 use crate::session::placement::Spread;
-use crate::session::registry::{Registry, Resource};
+use crate::session::registry::{Registry, Removed, Resource};
 use crate::session::workers::Workers;
-use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event};
+use crate::worker::mailbox::{AdmitError, Busy, EndReason, Event};
 
 pub use crate::session::admit::Created;
+pub use crate::session::block::{Block, TooManyBlocks};
+pub use crate::session::list::{Counts, Page, SessionView};
 pub use crate::session::registry::Role;
 pub use crate::session::resource::Patched;
 
@@ -47,6 +60,15 @@ pub struct SessionConfig {
     pub takeover: bool,
     /// Where a room's subscribers go.
     pub spread: Spread,
+}
+
+/// Who asked for a session, as far as HTTP tells.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Client {
+    /// What it calls itself: printable, and no longer than [`limits::USER_AGENT_BYTES`].
+    pub user_agent: Option<Arc<str>>,
+    /// Where its request came from.
+    pub address: Option<IpAddr>,
 }
 
 /// Why a session was not created, changed or ended.
@@ -73,6 +95,12 @@ pub enum SessionError {
     /// An entity tag is demanded and none was named.
     #[error("If-Match is missing")]
     PreconditionRequired,
+    /// There is no such room.
+    #[error("room not found")]
+    RoomNotFound,
+    /// An administrator has closed the room for so long still.
+    #[error("the room is blocked")]
+    Blocked(Duration),
     /// Not now; the text says why.
     #[error("unavailable: {0}")]
     Unavailable(&'static str),
@@ -107,6 +135,7 @@ impl From<Busy> for SessionError {
 const BUSY: SessionError = SessionError::Unavailable("a worker is busy");
 const FULL: SessionError = SessionError::Unavailable("the server has as many sessions as it may");
 const DRAINING: SessionError = SessionError::Unavailable("the server is stopping");
+const CLOSED: SessionError = SessionError::Unavailable("the server takes no new sessions at the moment");
 
 /// All sessions of the server.
 pub struct Sessions {
@@ -114,7 +143,10 @@ pub struct Sessions {
     workers: Workers,
     fingerprint: Fingerprint,
     registry: Mutex<Registry>,
-    draining: AtomicBool,
+    blocks: Mutex<Blocks>,
+    gate: Gate,
+    bus: Arc<Bus>,
+    history: Mutex<History>,
 }
 
 impl Sessions {
@@ -122,13 +154,15 @@ impl Sessions {
     #[must_use]
     pub fn new(config: SessionConfig, workers: Workers, fingerprint: Fingerprint) -> Self {
         let registry = Mutex::new(Registry::new(workers.count(), limits::SESSIONS, config.spread));
-        Self { config, workers, fingerprint, registry, draining: AtomicBool::new(false) }
+        let (blocks, gate, bus) = (Mutex::default(), Gate::default(), Arc::default());
+        let history = Mutex::new(History::new(Instant::now(), workers.count()));
+        Self { config, workers, fingerprint, registry, blocks, gate, bus, history }
     }
 
-    /// True until [`Sessions::drain`]: new sessions are taken.
+    /// Where they tell what happens to them.
     #[must_use]
-    pub fn is_open(&self) -> bool {
-        !self.draining.load(Ordering::Relaxed)
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
     }
 
     /// Sessions, those being admitted included.
@@ -150,35 +184,45 @@ impl Sessions {
         }
     }
 
-    /// Refuses new sessions from now on, and tells the workers to say goodbye to the old ones and to end, again and
-    /// again as long as one of them does not take it. [`Sessions::follow`] returns when they have ended.
-    pub async fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-        let mut untold: Vec<usize> = (0..self.workers.count()).collect();
-        loop {
-            untold.retain(|worker| self.workers.send(*worker, Command::Shutdown).is_err());
-            if untold.is_empty() {
-                return;
-            }
-            tokio::time::sleep(SHUTDOWN_RETRY).await;
-        }
-    }
-
     fn handle_connected(&self, session: SessionId, gcm: bool) {
         let mut registry = self.registry();
-        let Some(resource) = registry.get_mut(session) else { return };
-        resource.gcm = Some(gcm);
-        let srtp = if gcm { "AEAD_AES_128_GCM" } else { "AES_CM_128_HMAC_SHA1_80" };
-        info!(room = %resource.room, role = ?resource.role, ?session, srtp, "session connected");
+        let Some((resource, subscribers)) = registry.connect(session, gcm) else { return };
+        let srtp = if gcm { GCM } else { CM };
+        info!(room = %resource.room, role = ?resource.role, session = %session.key(), srtp, "session connected");
+        let session = session.key();
+        let what = match resource.role {
+            Role::Publisher => What::PublisherStarted { session },
+            Role::Subscriber => What::SubscriberJoined { session, subscribers },
+        };
+        // Under the lock: what is told of a room has the order in which it happened.
+        self.bus.tell(Some(&resource.room), what);
     }
 
     /// Forgets a session, and says so once. False where it was not there.
     fn forget(&self, session: SessionId, reason: EndReason) -> bool {
-        let removed = self.registry().remove(session);
-        if let Some(Resource { room, role, confirmed: true, .. }) = &removed {
-            info!(%room, ?role, ?session, ?reason, "session ended");
+        let mut registry = self.registry();
+        let Some(removed) = registry.remove(session) else { return false };
+        self.tell_end(session, &removed, reason);
+        true
+    }
+
+    /// Tells of the end of a session. The registry is locked by the caller, for the order's sake.
+    fn tell_end(&self, id: SessionId, removed: &Removed, reason: EndReason) {
+        let Removed { resource: Resource { room, role, confirmed, gcm, .. }, subscribers, closes } = removed;
+        let (session, subscribers) = (id.key(), *subscribers);
+        if *confirmed {
+            info!(%room, ?role, %session, ?reason, "session ended");
         }
-        removed.is_some()
+        if gcm.is_some() {
+            let what = match role {
+                Role::Publisher => What::PublisherStopped { session, reason },
+                Role::Subscriber => What::SubscriberLeft { session, reason, subscribers },
+            };
+            self.bus.tell(Some(room), what);
+        }
+        if *closes {
+            self.bus.tell(Some(room), What::RoomClosed { reason });
+        }
     }
 
     /// The registry's invariants hold after each of its calls, so a panic elsewhere does not spoil it.
@@ -187,14 +231,6 @@ impl Sessions {
     }
 }
 
-impl Drop for Sessions {
-    /// Nobody can end the sessions any more, so the workers do.
-    fn drop(&mut self) {
-        for worker in 0..self.workers.count() {
-            let _ = self.workers.send(worker, Command::Shutdown);
-        }
-    }
-}
-
-/// How soon a worker with a full mailbox is told again to end.
-const SHUTDOWN_RETRY: Duration = Duration::from_millis(10);
+/// The SRTP profiles (RFC 7714 §14.2, RFC 5764 §4.1.2).
+const GCM: &str = "AEAD_AES_128_GCM";
+const CM: &str = "AES_CM_128_HMAC_SHA1_80";
