@@ -1,5 +1,6 @@
 //! Composition root: builds the parts from the configuration, wires them, runs them, and takes them down again.
 
+pub mod addresses;
 pub mod media;
 
 use std::io;
@@ -11,6 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::app::addresses::AddressError;
 use crate::app::media::Media;
 use crate::config::Config;
 use crate::http::{Api, server};
@@ -34,6 +36,9 @@ pub enum StartError {
     /// The certificate.
     #[error("cannot make a certificate: {0}")]
     Certificate(String),
+    /// The addresses that clients are told.
+    #[error("{0}")]
+    Addresses(#[from] AddressError),
     /// The workers and their sockets.
     #[error("{0} (MEDIA_UDP_PORT or --udp-port sets the first worker's UDP port, MEDIA_TCP_PORT the TCP port)")]
     Media(#[from] worker::StartError),
@@ -61,7 +66,7 @@ impl App {
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let certificate = Arc::new(Certificate::generate().map_err(StartError::Certificate)?);
         let fingerprint = certificate.fingerprint();
-        let media = media::start(&config.media, &certificate)?;
+        let media = media::start(&config.media, &certificate).await?;
         Self::start_with(config, fingerprint, media).await
     }
 
@@ -87,9 +92,14 @@ impl App {
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
         tokio::spawn(Sessions::sample(Arc::downgrade(&sessions)));
         let (stop_http, stop) = oneshot::channel();
-        let http = tokio::spawn(server::serve(listener, crate::http::router(api), async {
-            let _ = stop.await;
-        }));
+        let http = tokio::spawn(server::serve(
+            listener,
+            crate::http::router(api),
+            config.http.trusted_proxies.clone(),
+            async {
+                let _ = stop.await;
+            },
+        ));
         info!(http = %http_addr, "listening");
         Ok(Running { http_addr, sessions, stop_http, http, events, ends: media.ends })
     }

@@ -1,7 +1,11 @@
 //! Names and numbers with a type of their own, in the words of the RFCs.
 
+mod client;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use client::{ClientAddress, ClientGroup};
 
 /// A room's name: `^[A-Za-z0-9_-]{1,64}$`. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

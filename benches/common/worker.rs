@@ -54,6 +54,7 @@ impl Worker {
             tcp: TcpSetting::Off,
             pin,
             public_ips: Vec::new(),
+            interfaces: rillcast::net::interfaces::InterfaceFilter::default(),
             certificate: Arc::new(Certificate::generate().expect("there is randomness")),
             seed: 1,
             batching: BATCHING,

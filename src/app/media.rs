@@ -1,13 +1,14 @@
 //! The workers, started as the configuration says, and looked after.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::{info, warn};
 
-use crate::app::StartError;
+use crate::app::{StartError, addresses};
 use crate::config::media::{MediaConfig, TcpPorts};
 use crate::limits;
 use crate::peer::certificate::Certificate;
@@ -72,13 +73,36 @@ impl Worker for WorkerHandle {
 /// Starts all workers, or none.
 ///
 /// # Errors
-/// The first one that does not start.
-pub(super) fn start(config: &MediaConfig, certificate: &Arc<Certificate>) -> Result<Media, StartError> {
+/// An address that cannot be found out, or the first worker that does not start.
+pub(super) async fn start(config: &MediaConfig, certificate: &Arc<Certificate>) -> Result<Media, StartError> {
+    let public_ips = addresses::resolve(&config.public_ips).await?;
+    let media = start_workers(config, &public_ips, certificate)?;
+    tell_addresses(config, &media.workers);
+    Ok(media)
+}
+
+/// Says where clients are sent, and whether that may not do.
+fn tell_addresses(config: &MediaConfig, workers: &Workers) {
+    // Every worker names the same ones.
+    let mut told: Vec<_> = workers.candidates(0).iter().map(|candidate| candidate.address.ip()).collect();
+    told.dedup();
+    info!(addresses = ?told, "clients are told to send media here");
+    if let Some(warning) = addresses::warning(config, &told) {
+        warn!("{warning}");
+    }
+}
+
+fn start_workers(
+    config: &MediaConfig,
+    public_ips: &[IpAddr],
+    certificate: &Arc<Certificate>,
+) -> Result<Media, StartError> {
     let (sender, events) = mpsc::channel(limits::WORKER_EVENTS);
     let mut handles: Vec<WorkerHandle> = Vec::new();
     let mut ends = JoinSet::new();
     for index in 0..config.worker_count() {
-        let started = worker_config(config, index, certificate, &sender).and_then(|config| Ok(worker::spawn(config)?));
+        let started = worker_config(config, public_ips, index, certificate, &sender)
+            .and_then(|config| Ok(worker::spawn(config)?));
         match started {
             Ok((handle, thread)) => {
                 handles.push(handle);
@@ -101,6 +125,7 @@ pub(super) fn start(config: &MediaConfig, certificate: &Arc<Certificate>) -> Res
 
 fn worker_config(
     config: &MediaConfig,
+    public_ips: &[IpAddr],
     index: usize,
     certificate: &Arc<Certificate>,
     events: &mpsc::Sender<(usize, Event)>,
@@ -121,7 +146,8 @@ fn worker_config(
             TcpPorts::Off => TcpSetting::Off,
         },
         pin: Some(index),
-        public_ips: config.public_ips.clone(),
+        public_ips: public_ips.to_vec(),
+        interfaces: config.interfaces.clone(),
         certificate: certificate.clone(),
         seed: u64::from_be_bytes(seed),
         batching: config.batching,

@@ -35,8 +35,9 @@ pub struct Args {
     workers: Option<String>,
 
     /// An address at which clients reach this machine, where its own interfaces do not have it (behind NAT, in a
-    /// container); may be repeated [env: MEDIA_PUBLIC_IPS]
-    #[arg(long, value_name = "IP", value_delimiter = ',')]
+    /// container): the address, a host name, or stun:host:port to ask a STUN server; may be repeated
+    /// [env: MEDIA_PUBLIC_IPS]
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     public_ip: Vec<String>,
 }
 
@@ -135,7 +136,7 @@ mod tests {
             ("x --http-addr nowhere", "--http-addr"),
             ("x --udp-port 70000", "--udp-port"),
             ("x --workers 0", "--workers"),
-            ("x --public-ip here", "--public-ip"),
+            ("x --public-ip 203.0.113.300", "--public-ip"),
         ] {
             let failure = config(line).map(drop).unwrap_err();
             assert_eq!(failure.exit_code(), 2);

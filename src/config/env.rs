@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::config::media::{MediaConfig, TcpPorts};
+use crate::config::media::{MediaConfig, PublicAddress, TcpPorts};
 use crate::config::{Config, ConfigError};
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::IceServer;
 use crate::http::{HttpConfig, ListenAddr};
 use crate::limits;
+use crate::net::interfaces::InterfaceFilter;
 use crate::secret::Secret;
 use crate::session::placement::Spread;
 use crate::sfu::audience::Batching;
@@ -30,7 +30,17 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("MEDIA_TCP_PORT", "auto", "ICE over TCP: auto (the UDP numbers), a number, or off"),
     ("MEDIA_WORKERS", "one per core", "worker threads"),
     ("MEDIA_SPREAD", "auto", "a room's subscribers: auto (other workers where its own is busy), always, never"),
-    ("MEDIA_PUBLIC_IPS", "", "the only addresses told to clients, comma-separated; empty: the interfaces'"),
+    (
+        "MEDIA_PUBLIC_IPS",
+        "",
+        "the only addresses told to clients, comma-separated: addresses, host names, stun:host:port; empty: the \
+         interfaces'",
+    ),
+    (
+        "MEDIA_INTERFACES",
+        "",
+        "interfaces whose addresses are told to clients: names (docker*) and networks, ! excludes; empty: all",
+    ),
     (
         "MEDIA_BATCH_WINDOW_MS",
         "1",
@@ -121,6 +131,7 @@ impl<'a> Source<'a> {
                 .parse("ALLOWED_ORIGIN", ALLOWED_ORIGIN, AllowedOrigin::parse)?
                 .unwrap_or(default.allowed_origin),
             ice_servers: stun.into_iter().chain(turn).collect(),
+            ..default
         })
     }
 
@@ -130,7 +141,10 @@ impl<'a> Source<'a> {
             udp_port: self.parse("MEDIA_UDP_PORT", PORT, number)?.unwrap_or(default.udp_port),
             tcp: self.parse("MEDIA_TCP_PORT", TCP_PORT, tcp_ports)?.unwrap_or(default.tcp),
             workers: self.parse("MEDIA_WORKERS", WORKERS, workers)?,
-            public_ips: self.parse("MEDIA_PUBLIC_IPS", IPS, |text| list(text, address))?.unwrap_or_default(),
+            public_ips: self
+                .parse("MEDIA_PUBLIC_IPS", IPS, |text| list(text, PublicAddress::parse))?
+                .unwrap_or_default(),
+            interfaces: self.parse("MEDIA_INTERFACES", INTERFACES, InterfaceFilter::parse)?.unwrap_or_default(),
             trains: self.parse("MEDIA_TRAINS", BOOLEAN, boolean)?.unwrap_or(default.trains),
             batching: Batching {
                 window: self.parse("MEDIA_BATCH_WINDOW_MS", WINDOW, window)?.unwrap_or(default.batching.window),
@@ -192,7 +206,8 @@ const PORT: &str = "a port from 0 to 65535";
 const PORT_RANGE: &str = "a port low enough for one per worker below 65536";
 const TCP_PORT: &str = "auto, off, or a port from 0 to 65535";
 const WORKERS: &str = "a number from 1 to 256";
-const IPS: &str = "IP addresses separated by commas, such as 203.0.113.7,2001:db8::7";
+const IPS: &str = "IP addresses, host names or stun:host:port separated by commas, such as 203.0.113.7,2001:db8::7";
+const INTERFACES: &str = "names and networks separated by commas, such as eth0,!10.0.0.0/8 or !docker* (! excludes)";
 const WINDOW: &str = "milliseconds from 0 to 20, such as 1 or 0.5";
 const PADDING: &str = "a number from 0 to 16";
 const SPREAD: &str = "auto, always or never";
@@ -265,10 +280,6 @@ fn tcp_ports(text: &str) -> Option<TcpPorts> {
 
 fn workers(text: &str) -> Option<usize> {
     number(text).filter(|count| (1..=limits::WORKERS).contains(count))
-}
-
-fn address(text: &str) -> Option<IpAddr> {
-    text.parse().ok().filter(|address: &IpAddr| !address.is_unspecified() && !address.is_multicast())
 }
 
 /// What may stand in a header between quotes.
@@ -363,7 +374,12 @@ mod tests {
             ("MEDIA_TCP_PORT", &["on", "-1", "65536"], TCP_PORT),
             ("MEDIA_SPREAD", &["on", "2"], SPREAD),
             ("MEDIA_WORKERS", &["0", "257", "two", "-1"], WORKERS),
-            ("MEDIA_PUBLIC_IPS", &["example.org", "1.2.3", "0.0.0.0", "::", "224.0.0.1", "1.2.3.4;1.2.3.5"], IPS),
+            ("MEDIA_INTERFACES", &["10.0.0.300", "10.0.0.0/33", "eth 0", "!"], INTERFACES),
+            (
+                "MEDIA_PUBLIC_IPS",
+                &["example.org:1", "stun:", "1.2.3", "0.0.0.0", "::", "224.0.0.1", "1.2.3.4;1.2.3.5"],
+                IPS,
+            ),
             ("MEDIA_BATCH_WINDOW_MS", &["-1", "20.1", "inf", "1e1", "1ms", "."], WINDOW),
             ("MEDIA_PADDING_BYTES", &["-1", "17", "1.5", "on"], PADDING),
             ("ETAG_MODE", &["weak", "1"], ETAG_MODES),

@@ -53,6 +53,8 @@ pub enum ApiError {
     Blocked(Duration),
     /// The configuration as it is written now cannot be used.
     InvalidConfiguration(String),
+    /// The client asks too often, and may again after this.
+    TooManyRequests(Duration),
     /// Not now.
     Unavailable(&'static str),
     /// A fault of ours.
@@ -92,6 +94,7 @@ impl ApiError {
             Self::InvalidConfiguration(detail) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid configuration", Some(detail))
             }
+            Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too many requests", None),
             Self::Unavailable(detail) => (StatusCode::SERVICE_UNAVAILABLE, "service unavailable", Some(detail)),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal server error", None),
         }
@@ -130,6 +133,7 @@ impl IntoResponse for ApiError {
             Self::MethodNotAllowed(allow) => Some((ALLOW, HeaderValue::from_static(allow))),
             Self::Unauthorized => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
             Self::NoPublisher => Some((RETRY_AFTER, limits::RETRY_NO_PUBLISHER.as_secs().into())),
+            Self::TooManyRequests(wait) => Some((RETRY_AFTER, whole_seconds(wait).into())),
             Self::Unavailable(_) => Some((RETRY_AFTER, limits::RETRY_UNAVAILABLE.as_secs().into())),
             Self::Blocked(remaining) => {
                 let wait = remaining.min(limits::RETRY_BLOCKED).as_secs() + 1;
@@ -139,5 +143,22 @@ impl IntoResponse for ApiError {
         };
         response.headers_mut().extend(header);
         response
+    }
+}
+
+/// `Retry-After` in whole seconds (RFC 9110 §10.2.3): never too early, and never "at once".
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_rounded_up() {
+        for (wait, told) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (59_001, 60)] {
+            assert_eq!(whole_seconds(Duration::from_millis(wait)), told);
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! The order in which a request is looked at, before any of its body is read: CORS and preflight (in [`super::cors`],
-//! around all routes), then method, room name, rate, token.
+//! The order in which a request is looked at, before any of its body is read: CORS and preflight (in [`super::cors`]),
+//! then the rate (in [`super::rate`]), both around all routes; then method, room name, token.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, Method};
 
 use crate::auth::{Grant, Presented, Unauthorized};
-use crate::http::Api;
+use crate::http::{Api, client_address};
 use crate::http::error::ApiError;
-use crate::id::RoomName;
+use crate::id::{ClientAddress, RoomName};
 use crate::limits;
 use crate::session::Client;
 
@@ -54,7 +54,6 @@ pub(super) fn enter(
 ) -> Result<Pass, ApiError> {
     methods.check(method)?;
     let room = room_name(room)?;
-    // The rate limit's place is here: before the token, so that guessing one is slow too.
     match authorize(api, headers) {
         Ok(grant) => Ok(Pass { room, grant: Some(grant) }),
         Err(_) if *method == Method::OPTIONS => Ok(Pass { room, grant: None }),
@@ -83,7 +82,8 @@ pub(super) fn admin(api: &Api, headers: &HeaderMap, _room: Option<&RoomName>) ->
 pub(super) fn client(request: &Request) -> Client {
     let name = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     let user_agent = name.map(|name| Arc::from(&name[..name.len().min(limits::USER_AGENT_BYTES)]));
-    Client { user_agent, address: None }
+    let address = client_address::of(request.extensions());
+    Client { user_agent, address: (address != ClientAddress::UNKNOWN).then(|| address.ip()) }
 }
 
 /// What the request's token grants.

@@ -4,6 +4,7 @@
 mod admin;
 pub mod assets;
 pub mod body;
+pub mod client_address;
 pub mod cors;
 mod endpoint;
 pub mod error;
@@ -12,6 +13,7 @@ pub mod ice;
 mod info;
 mod openapi;
 pub mod operations;
+pub mod rate;
 mod resource;
 mod routes;
 pub mod server;
@@ -24,9 +26,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::auth::{AuthConfig, Authenticator};
+use crate::http::client_address::TrustedProxies;
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::{IceLinks, IceServer};
 use crate::http::operations::{Operations, Unsupported};
+use crate::http::rate::{Rate, RateConfig};
 use crate::session::Sessions;
 
 pub use crate::http::routes::router;
@@ -43,11 +47,21 @@ pub struct HttpConfig {
     pub allowed_origin: AllowedOrigin,
     /// Told to clients.
     pub ice_servers: Vec<IceServer>,
+    /// Who may say for whom it asks.
+    pub trusted_proxies: TrustedProxies,
+    /// How often a client may ask.
+    pub rate: RateConfig,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { address: ListenAddr::Any(DEFAULT_PORT), allowed_origin: AllowedOrigin::Any, ice_servers: Vec::new() }
+        Self {
+            address: ListenAddr::Any(DEFAULT_PORT),
+            allowed_origin: AllowedOrigin::Any,
+            ice_servers: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            rate: RateConfig::default(),
+        }
     }
 }
 
@@ -95,6 +109,7 @@ pub struct Api {
     started: Instant,
     allowed_origin: AllowedOrigin,
     ice: IceLinks,
+    rate: Rate,
 }
 
 impl Api {
@@ -109,6 +124,7 @@ impl Api {
             started: Instant::now(),
             allowed_origin: config.allowed_origin.clone(),
             ice: IceLinks::new(&config.ice_servers),
+            rate: Rate::new(&config.rate),
         }
     }
 

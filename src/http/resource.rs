@@ -32,7 +32,6 @@ async fn session(
     request: Request,
 ) -> Result<Response, ApiError> {
     METHODS.check(request.method())?;
-    // The rate limit's place is here.
     let id = id.ok().and_then(|Path(id)| SessionId::parse(&id)).ok_or(ApiError::SessionNotFound)?;
     if !api.sessions.exists(id, role) {
         return Err(ApiError::SessionNotFound);

@@ -12,7 +12,7 @@ use tracing::error;
 
 use crate::http::error::ApiError;
 use crate::http::gate::Methods;
-use crate::http::{Api, admin, assets, cors, endpoint, info, openapi, resource, whep, whip};
+use crate::http::{Api, admin, assets, cors, endpoint, info, openapi, rate, resource, whep, whip};
 
 /// What answers a path.
 struct Route {
@@ -77,6 +77,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .into_iter()
         .fold(Router::new(), |router, route| router.route(route.path, route.handler))
         .fallback(|| async { ApiError::NotFound })
+        .layer(middleware::from_fn_with_state(api.clone(), rate::layer))
         .layer(CatchPanicLayer::custom(internal_error))
         .layer(middleware::from_fn_with_state(api.clone(), cors::layer))
         .with_state(api)

@@ -21,6 +21,8 @@ use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
 use crate::http::ListenAddr;
+use crate::http::client_address::TrustedProxies;
+use crate::id::ClientAddress;
 use crate::limits;
 
 /// After an accept that failed for lack of something (descriptors, memory).
@@ -40,8 +42,9 @@ pub async fn listen(address: ListenAddr) -> Result<TcpListener, (SocketAddr, io:
 }
 
 /// Serves until `stop`, then lets the requests under way finish within [`limits::HTTP_DRAIN_TIME`].
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, router: Router, proxies: TrustedProxies, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
+    let proxies = Arc::new(proxies);
     let places = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS));
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
@@ -52,10 +55,11 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         };
         tokio::select! {
             (place, accepted) = accepted => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let (router, watcher) = (router.clone(), graceful.watcher());
+                    let (peer, proxies) = (ClientAddress::new(peer.ip()), proxies.clone());
                     connections.spawn(async move {
-                        connection(stream, router, watcher).await;
+                        connection(stream, peer, router, proxies, watcher).await;
                         drop(place);
                     });
                 }
@@ -75,14 +79,22 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     connections.shutdown().await;
 }
 
-async fn connection(stream: TcpStream, router: Router, watcher: Watcher) {
+async fn connection(
+    stream: TcpStream,
+    peer: ClientAddress,
+    router: Router,
+    proxies: Arc<TrustedProxies>,
+    watcher: Watcher,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "TCP_NODELAY");
     }
     let began = Arc::new(AtomicBool::new(false));
     let flag = began.clone();
-    let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
         flag.store(true, Ordering::Relaxed);
+        let client = proxies.client(peer, request.headers());
+        request.extensions_mut().insert(client);
         let router = router.clone();
         async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
     });

@@ -1,7 +1,9 @@
 //! Every bound of the server, with its reason. Full means refuse or drop, and count.
 
+mod address;
 mod client;
 mod control;
+mod door;
 mod load;
 mod notify;
 mod peer;
@@ -9,8 +11,10 @@ mod room;
 mod sdp;
 mod worker;
 
+pub use address::*;
 pub use client::*;
 pub use control::*;
+pub use door::*;
 pub use load::*;
 pub use notify::*;
 pub use peer::*;

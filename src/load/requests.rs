@@ -17,7 +17,7 @@ use crate::load::crew::{Admission, Boss, Bulletin, Command};
 use crate::load::link::Agreement;
 use crate::load::offer::{Answer, Offer, Ssrcs};
 use crate::load::plan::{Feedback, Plan};
-use crate::net::interfaces;
+use crate::net::interfaces::{self, InterfaceFilter};
 use crate::sdp::{Fingerprint, IceCredentials};
 
 /// So long, and a receiving thread's sleep, a command takes to be heeded.
@@ -196,7 +196,11 @@ impl Office {
 
     /// The candidate to send to. Without leave to load another machine it must be an address of this one.
     fn server(&self, answer: &Answer) -> Result<SocketAddr, String> {
-        let ours = if self.plan.not_loopback { Vec::new() } else { interfaces::addresses().unwrap_or_default() };
+        let ours = if self.plan.not_loopback {
+            Vec::new()
+        } else {
+            interfaces::addresses(&InterfaceFilter::default()).unwrap_or_default()
+        };
         let allowed = |ip: IpAddr| self.plan.not_loopback || ip.is_loopback() || ours.contains(&ip);
         answer.server(self.loopback, allowed).ok_or_else(|| {
             let why = if answer.candidates.is_empty() { "has none" } else { "has them for other machines only" };

@@ -4,6 +4,7 @@
 //! are empty.
 
 mod assembly;
+pub mod binding;
 pub mod certificate;
 mod challenge;
 mod cipher;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use mio::net::TcpListener;
 
 use crate::limits;
-use crate::net::interfaces;
+use crate::net::interfaces::{self, InterfaceFilter};
 use crate::net::tcp::listen;
 use crate::net::udp::{SocketBuffers, UdpSocket};
 use crate::sdp::{Candidate, Transport};
@@ -66,13 +66,13 @@ impl Sockets {
     }
 
     /// What an answer names, the best first: IPv4, IPv6, loopback; UDP before TCP. `public` are the only addresses
-    /// named where there are any, otherwise it is the interfaces'.
+    /// named where there are any, otherwise it is those of the interfaces that the filter allows.
     ///
     /// # Errors
     /// Where the interfaces cannot be asked, or nothing is left to be named.
-    pub fn candidates(&self, public: &[IpAddr]) -> Result<Vec<Candidate>, StartError> {
+    pub fn candidates(&self, public: &[IpAddr], filter: &InterfaceFilter) -> Result<Vec<Candidate>, StartError> {
         let interfaces =
-            if public.is_empty() { interfaces::addresses().map_err(StartError::Interfaces)? } else { vec![] };
+            if public.is_empty() { interfaces::addresses(filter).map_err(StartError::Interfaces)? } else { vec![] };
         let bound = self.bound()?;
         let candidates = candidates(&bound, public, &interfaces);
         if candidates.is_empty() { Err(StartError::NoAddress) } else { Ok(candidates) }
@@ -217,7 +217,13 @@ mod tests {
         let any: Vec<SocketAddr> = vec!["0.0.0.0:0".parse().unwrap(), "[::]:0".parse().unwrap()];
         let sockets = Sockets::bind(&any, TcpSetting::SameAsUdp).unwrap();
         assert!(sockets.bound().unwrap().iter().all(|socket| socket.address.port() > 0));
-        assert!(sockets.candidates(&[]).unwrap().iter().any(|candidate| candidate.address.ip().is_loopback()));
+        assert!(
+            sockets
+                .candidates(&[], &InterfaceFilter::default())
+                .unwrap()
+                .iter()
+                .any(|candidate| candidate.address.ip().is_loopback())
+        );
 
         let taken = sockets.udp[0].address();
         let error = Sockets::bind(&[taken], TcpSetting::Off).err().unwrap();

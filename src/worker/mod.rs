@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::limits;
 use crate::net::clock::Clock;
 use crate::net::cpu;
+use crate::net::interfaces::InterfaceFilter;
 use crate::net::poll::Poller;
 use crate::net::udp::SocketBuffers;
 use crate::peer::certificate::Certificate;
@@ -60,6 +61,8 @@ pub struct WorkerConfig {
     pub pin: Option<usize>,
     /// The only addresses in candidates, where there are any; else the interfaces' own.
     pub public_ips: Vec<IpAddr>,
+    /// Which of the interfaces.
+    pub interfaces: InterfaceFilter,
     /// The server's certificate.
     pub certificate: Arc<Certificate>,
     /// Feeds the random numbers of its rooms.
@@ -97,7 +100,7 @@ pub enum StartError {
     #[error("cannot list the addresses of the interfaces: {0}")]
     Interfaces(io::Error),
     /// There is nothing for candidates to name.
-    #[error("no address to be reached at: the interfaces have none of the sockets' families")]
+    #[error("no address to be reached at: no interface that may be told has one of the sockets' families")]
     NoAddress,
     /// The kernel gives no descriptor or no thread.
     #[error("cannot start a worker's thread: {0}")]
@@ -192,10 +195,22 @@ impl WorkerThread {
 /// # Errors
 /// What could not be had.
 pub fn spawn(config: WorkerConfig) -> Result<(WorkerHandle, WorkerThread), StartError> {
-    let WorkerConfig { index, udp, tcp, pin, public_ips, certificate, seed, batching, trains, max_sessions, events } =
-        config;
+    let WorkerConfig {
+        index,
+        udp,
+        tcp,
+        pin,
+        public_ips,
+        interfaces,
+        certificate,
+        seed,
+        batching,
+        trains,
+        max_sessions,
+        events,
+    } = config;
     let sockets = Sockets::bind(&udp, tcp)?;
-    let candidates = sockets.candidates(&public_ips)?.into();
+    let candidates = sockets.candidates(&public_ips, &interfaces)?.into();
     let buffers = sockets.buffers();
     let poller = Poller::new()?;
     let (mailbox, inbox) = mailbox(poller.waker(MAILBOX_TOKEN)?);

@@ -22,6 +22,7 @@ fn config(events: mpsc::Sender<(usize, Event)>) -> WorkerConfig {
         tcp: TcpSetting::SameAsUdp,
         pin: Some(0),
         public_ips: vec![],
+        interfaces: crate::net::interfaces::InterfaceFilter::default(),
         certificate: Arc::new(Certificate::generate().unwrap()),
         seed: 1,
         batching: Batching { window: Duration::ZERO, padding: 0 },

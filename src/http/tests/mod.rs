@@ -3,6 +3,7 @@
 mod admin;
 mod flows;
 mod openapi;
+mod limits;
 mod patch;
 mod server;
 mod table;
@@ -60,13 +61,18 @@ impl Fixture {
     }
 
     pub fn new(session: SessionConfig, token: Option<&str>, allowed_origin: AllowedOrigin) -> Self {
+        Self::configured(session, token, |config| config.allowed_origin = allowed_origin)
+    }
+
+    /// With more of the configuration changed.
+    pub fn configured(session: SessionConfig, token: Option<&str>, change: impl FnOnce(&mut HttpConfig)) -> Self {
         let (sessions, workers) = testing::sessions(session, 2);
         let turn = IceServer::turn("turn:t.example:3478".into(), "user", &Secret::new("turn-password"));
-        let config = HttpConfig {
-            allowed_origin,
+        let mut config = HttpConfig {
             ice_servers: vec![IceServer::stun("stun:s.example:3478").unwrap(), turn],
             ..HttpConfig::default()
         };
+        change(&mut config);
         let auth = AuthConfig { token: token.map(Secret::new), admin_token: Some(Secret::new(ADMIN.1)) };
         let router = crate::http::router(Arc::new(Api::new(&config, &auth, sessions.clone())));
         Self { router, sessions, workers }
@@ -78,7 +84,12 @@ impl Fixture {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// One request as it is.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(bytes.to_vec()).unwrap() }

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::http::client_address::TrustedProxies;
 use crate::http::{ListenAddr, server};
 use crate::session::testing::Mood;
 
@@ -16,7 +17,7 @@ async fn start(fixture: &Fixture) -> (std::net::SocketAddr, oneshot::Sender<()>,
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let router = fixture.router.clone();
-    let task = tokio::spawn(server::serve(listener, router, async {
+    let task = tokio::spawn(server::serve(listener, router, TrustedProxies::default(), async {
         let _ = stopped.await;
     }));
     (address, stop, task)
