@@ -103,8 +103,6 @@ impl ListenAddr {
 pub struct Api {
     sessions: Arc<Sessions>,
     auth: Authenticator,
-    /// Knows the administrator's token.
-    admin: Authenticator,
     operations: Arc<dyn Operations>,
     started: Instant,
     allowed_origin: AllowedOrigin,
@@ -119,7 +117,6 @@ impl Api {
         Self {
             sessions,
             auth: Authenticator::new(auth),
-            admin: Authenticator::new(&AuthConfig { token: auth.admin_token.clone(), ..AuthConfig::default() }),
             operations: Arc::new(Unsupported),
             started: Instant::now(),
             allowed_origin: config.allowed_origin.clone(),
