@@ -37,7 +37,7 @@ impl Sessions {
                 Which::These(ids) => ids.contains(id),
             };
             let admitted = registry.sessions().filter(|(id, session)| session.confirmed && is_meant(id, &session.room));
-            let view = |(id, session): (&SessionId, &super::Resource)| {
+            let view = |(id, session): (&SessionId, &super::registry::Resource)| {
                 let (role, room, worker) = (session.role, session.room.clone(), session.worker);
                 (*id, SessionView { id: *id, role, room, worker, state: None })
             };

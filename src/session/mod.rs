@@ -20,12 +20,13 @@ mod random;
 mod registry;
 mod resource;
 pub mod rooms;
+pub mod rules;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod workers;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -43,7 +44,8 @@ use crate::session::counts::SessionCounts;
 use crate::session::drain::Gate;
 use crate::session::history::History;
 use crate::session::placement::Spread;
-use crate::session::registry::{Registry, Removed, Resource};
+use crate::session::registry::{Registry, Removed};
+use crate::session::rules::RoomRule;
 use crate::session::workers::Workers;
 use crate::worker::mailbox::{AdmitError, Busy, EndReason, Event, Summary};
 
@@ -62,10 +64,14 @@ pub struct SessionConfig {
     pub wait_for_publisher: bool,
     /// A second publisher with the same credential takes over from a live one.
     pub takeover: bool,
-    /// Bits per second that a publisher may send; `None` is no limit.
-    pub max_bitrate: Option<u64>,
     /// Where a room's subscribers go.
     pub spread: Spread,
+    /// Most subscribers of a room, those being admitted included; 0: no limit.
+    pub max_subscribers: usize,
+    /// Most that a publisher may send, in bits per second; 0: no limit.
+    pub max_bitrate: u64,
+    /// What is said of single rooms, the first one first.
+    pub rooms: Vec<RoomRule>,
 }
 
 /// Who asked for a session, as far as HTTP tells.
@@ -145,7 +151,7 @@ const CLOSED: SessionError = SessionError::Unavailable("the server takes no new 
 
 /// All sessions of the server.
 pub struct Sessions {
-    config: SessionConfig,
+    config: RwLock<Arc<SessionConfig>>,
     workers: Workers,
     fingerprint: Fingerprint,
     registry: Mutex<Registry>,
@@ -163,8 +169,20 @@ impl Sessions {
         let registry = Mutex::new(Registry::new(workers.count(), limits::SESSIONS, config.spread));
         let (blocks, gate, bus) = (Mutex::default(), Gate::default(), Arc::default());
         let history = Mutex::new(History::new(Instant::now(), workers.count()));
+        let config = RwLock::new(Arc::new(config));
         let counts = Mutex::default();
         Self { config, workers, fingerprint, registry, blocks, gate, bus, history, counts }
+    }
+
+    /// What holds from now on, for those who come: sessions that are there stay as they are.
+    pub fn reload(&self, config: SessionConfig) {
+        self.registry().set_spread(config.spread);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// What holds at the moment.
+    fn config(&self) -> Arc<SessionConfig> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Where they tell what happens to them.

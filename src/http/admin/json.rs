@@ -72,8 +72,7 @@ pub struct Logging {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReloadedJson {
-    pub applied: Vec<String>,
-    pub needs_restart: Vec<String>,
+    pub needs_restart: Vec<&'static str>,
 }
 
 #[derive(Serialize)]

@@ -15,7 +15,7 @@ use crate::http::admin::{ACTION, BLOCK, SESSION, enter};
 use crate::http::error::ApiError;
 use crate::http::gate::{self, Asked, RoomPath};
 use crate::http::info::fresh;
-use crate::http::operations::{OperationError, Operations};
+use crate::http::operations::{OperationError, Operations, Unsupported};
 use crate::http::{Api, body};
 use crate::id::SessionKey;
 use crate::limits;
@@ -114,7 +114,7 @@ pub(in crate::http) async fn reload(State(api): State<Arc<Api>>, request: Reques
         OperationError::Invalid(detail) => ApiError::InvalidConfiguration(detail),
         OperationError::Unsupported => ApiError::NotFound,
     })?;
-    Ok(fresh(Json(ReloadedJson { applied: done.applied, needs_restart: done.needs_restart })))
+    Ok(fresh(Json(ReloadedJson { needs_restart: done.needs_restart })))
 }
 
 /// Logs by another filter.
@@ -136,7 +136,7 @@ async fn operate<T: Send + 'static>(
     api: &Api,
     operation: impl FnOnce(Arc<dyn Operations>) -> T + Send + 'static,
 ) -> Result<T, ApiError> {
-    let operations = api.operations.clone();
+    let operations = api.operations.get().cloned().unwrap_or_else(|| Arc::new(Unsupported));
     let done = tokio::task::spawn_blocking(move || operation(operations));
     done.await.map_err(|_| ApiError::Internal)
 }
