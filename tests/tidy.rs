@@ -25,6 +25,7 @@ const ORDER: [&str; 20] = [
     "auth",
     "load",
     "client",
+    "notify",
     "fetch",
     "worker",
     "peer",
