@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
+use http::Method;
 use http::header::{AUTHORIZATION, USER_AGENT};
-use http::{HeaderMap, Method};
 
-use crate::auth::{Grant, Presented, Unauthorized};
-use crate::http::{Api, client_address};
+use crate::auth::{Action, Grant, Need, Presented};
 use crate::http::error::ApiError;
+use crate::http::{Api, client_address};
 use crate::id::{ClientAddress, RoomName};
 use crate::limits;
 use crate::session::Client;
@@ -33,6 +33,26 @@ impl Methods {
     }
 }
 
+/// What the gate looks at: taken from the request before anything waits.
+pub(super) struct Asked {
+    pub method: Method,
+    presented: Presented,
+}
+
+impl Asked {
+    /// From a request.
+    pub fn of(request: &Request) -> Self {
+        // A header that is no text shows nothing, but is there: an unreadable `X-Auth-Token` still decides.
+        let text = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
+        let presented = Presented::new(
+            text(AUTHORIZATION.as_str()),
+            text("x-auth-token"),
+            client_address::of(request.extensions()),
+        );
+        Self { method: request.method().clone(), presented }
+    }
+}
+
 /// What went through the gate to a room.
 #[derive(Debug)]
 pub(super) struct Pass {
@@ -45,20 +65,22 @@ pub(super) struct Pass {
 ///
 /// # Errors
 /// 405, 400, 401, in this order.
-pub(super) fn enter(
+pub(super) async fn enter(
     api: &Api,
     methods: &Methods,
-    method: &Method,
-    headers: &HeaderMap,
+    asked: &Asked,
     room: RoomPath,
+    action: Action,
 ) -> Result<Pass, ApiError> {
-    methods.check(method)?;
+    methods.check(&asked.method)?;
     let room = room_name(room)?;
-    match authorize(api, headers) {
-        Ok(grant) => Ok(Pass { room, grant: Some(grant) }),
-        Err(_) if *method == Method::OPTIONS => Ok(Pass { room, grant: None }),
-        Err(Unauthorized) => Err(ApiError::Unauthorized),
-    }
+    let need = Need::in_room(action, &room);
+    let grant = if asked.method == Method::OPTIONS {
+        api.auth.judge(&asked.presented, need).await.ok()
+    } else {
+        Some(authorize(api, asked, need).await?)
+    };
+    Ok(Pass { room, grant })
 }
 
 /// A room's name.
@@ -69,13 +91,20 @@ pub(super) fn room_name(room: RoomPath) -> Result<RoomName, ApiError> {
     room.ok().and_then(|Path(name)| RoomName::parse(&name)).ok_or(ApiError::InvalidRoomName)
 }
 
-/// The gate to what only an administrator may.
+/// What the request's credential grants.
 ///
 /// # Errors
-/// 401
-pub(super) fn admin(api: &Api, headers: &HeaderMap, _room: Option<&RoomName>) -> Result<(), ApiError> {
-    let admin = api.admin.is_enabled() && api.admin.authorize(presented(headers)).is_ok();
-    if admin { Ok(()) } else { Err(ApiError::Unauthorized) }
+/// 401, whatever was wrong.
+pub(super) async fn authorize(api: &Api, asked: &Asked, need: Need<'_>) -> Result<Grant, ApiError> {
+    api.auth.authorize(&asked.presented, need).await.map_err(|_| ApiError::Unauthorized)
+}
+
+/// The gate to what only an administrator may; `room` where it is about one, `None` where it is about all.
+///
+/// # Errors
+/// 401, also where no administrator is configured.
+pub(super) async fn admin(api: &Api, asked: &Asked, room: Option<&RoomName>) -> Result<Grant, ApiError> {
+    authorize(api, asked, Need { action: Action::Admin, room }).await
 }
 
 /// Who asks for a session.
@@ -86,16 +115,12 @@ pub(super) fn client(request: &Request) -> Client {
     Client { user_agent, address: (address != ClientAddress::UNKNOWN).then(|| address.ip()) }
 }
 
-/// What the request's token grants.
-///
-/// # Errors
-/// [`Unauthorized`]
-pub(super) fn authorize(api: &Api, headers: &HeaderMap) -> Result<Grant, Unauthorized> {
-    api.auth.authorize(presented(headers))
-}
-
-fn presented(headers: &HeaderMap) -> Presented<'_> {
-    // A header that is no text shows nothing, but is there: an unreadable `X-Auth-Token` still decides.
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
-    Presented { authorization: text(AUTHORIZATION.as_str()), x_auth_token: text("x-auth-token") }
+/// True for who may publish or play somewhere: such a caller may know of TURN.
+pub(super) async fn may_anything(api: &Api, asked: &Asked) -> bool {
+    for action in [Action::Play, Action::Publish] {
+        if api.auth.judge(&asked.presented, Need::anywhere(action)).await.is_ok() {
+            return true;
+        }
+    }
+    false
 }

@@ -9,10 +9,10 @@ use http::header::{ALLOW, CACHE_CONTROL};
 use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
-use crate::auth::Unauthorized;
+use crate::auth::{Action, Need};
 use crate::http::Api;
 use crate::http::error::ApiError;
-use crate::http::gate::{self, Methods, RoomPath};
+use crate::http::gate::{self, Asked, Methods, RoomPath};
 use crate::http::ice::IceServerJson;
 use crate::session::rooms::RoomView;
 
@@ -48,6 +48,8 @@ struct Room {
     /// Bits per second.
     bitrate: u64,
     b_frames: bool,
+    /// The publisher sends more than it may, and is cut off if it goes on.
+    over_bitrate: bool,
     packets_in: u64,
     bytes_in: u64,
 }
@@ -65,6 +67,7 @@ impl From<RoomView> for Room {
             codecs: room.codecs.into_iter().map(crate::rtp::codec::Codec::name).collect(),
             bitrate: room.bitrate,
             b_frames: room.b_frames,
+            over_bitrate: room.over_bitrate,
             packets_in: room.packets_in,
             bytes_in: room.bytes_in,
         }
@@ -75,11 +78,11 @@ pub(super) async fn bootstrap(State(api): State<Arc<Api>>, request: Request) -> 
     if let Some(answer) = read_only(&request)? {
         return Ok(answer);
     }
-    let authorised = gate::authorize(&api, request.headers()).is_ok();
+    let authorised = gate::may_anything(&api, &Asked::of(&request)).await;
     Ok(fresh(Json(Bootstrap {
         auth_enabled: api.auth.is_enabled(),
         record_enabled: false,
-        ice_servers: api.ice.json(authorised),
+        ice_servers: api.settings().ice.json(authorised),
         features: Features { rooms: true, records: false },
     })))
 }
@@ -88,13 +91,14 @@ pub(super) async fn rooms(State(api): State<Arc<Api>>, request: Request) -> Resu
     if let Some(answer) = read_only(&request)? {
         return Ok(answer);
     }
-    gate::authorize(&api, request.headers()).map_err(|Unauthorized| ApiError::Unauthorized)?;
-    let rooms: Vec<Room> = api.sessions.rooms().await.into_iter().map(Room::from).collect();
-    Ok(fresh(Json(rooms)))
+    let grant = gate::authorize(&api, &Asked::of(&request), Need::anywhere(Action::Read)).await?;
+    let mut rooms = api.sessions.rooms().await;
+    rooms.retain(|room| api.auth.covers(&grant, &room.name));
+    Ok(fresh(Json(rooms.into_iter().map(Room::from).collect::<Vec<_>>())))
 }
 
 pub(super) async fn room(State(api): State<Arc<Api>>, room: RoomPath, request: Request) -> Result<Response, ApiError> {
-    let pass = gate::enter(&api, &METHODS, request.method(), request.headers(), room)?;
+    let pass = gate::enter(&api, &METHODS, &Asked::of(&request), room, Action::Read).await?;
     if let Some(answer) = read_only(&request)? {
         return Ok(answer);
     }

@@ -21,7 +21,7 @@ mod whep;
 mod whip;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio::time::Instant;
 
@@ -29,9 +29,9 @@ use crate::auth::{AuthConfig, Authenticator};
 use crate::http::client_address::TrustedProxies;
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::{IceLinks, IceServer};
-use crate::http::operations::{Operations, Unsupported};
+use crate::http::operations::Operations;
 use crate::http::rate::{Rate, RateConfig};
-use crate::session::Sessions;
+use crate::session::{SessionConfig, Sessions};
 
 pub use crate::http::routes::router;
 
@@ -103,13 +103,22 @@ impl ListenAddr {
 pub struct Api {
     sessions: Arc<Sessions>,
     auth: Authenticator,
-    /// Knows the administrator's token.
-    admin: Authenticator,
-    operations: Arc<dyn Operations>,
+    operations: OnceLock<Arc<dyn Operations>>,
     started: Instant,
+    settings: RwLock<Arc<Settings>>,
+    rate: Rate,
+}
+
+/// What the operator has set, ready to be used. A request keeps what it began with.
+struct Settings {
     allowed_origin: AllowedOrigin,
     ice: IceLinks,
-    rate: Rate,
+}
+
+impl Settings {
+    fn new(config: &HttpConfig) -> Arc<Self> {
+        Arc::new(Self { allowed_origin: config.allowed_origin.clone(), ice: IceLinks::new(&config.ice_servers) })
+    }
 }
 
 impl Api {
@@ -119,19 +128,29 @@ impl Api {
         Self {
             sessions,
             auth: Authenticator::new(auth),
-            admin: Authenticator::new(&AuthConfig { token: auth.admin_token.clone(), ..AuthConfig::default() }),
-            operations: Arc::new(Unsupported),
+            operations: OnceLock::new(),
             started: Instant::now(),
-            allowed_origin: config.allowed_origin.clone(),
-            ice: IceLinks::new(&config.ice_servers),
+            settings: RwLock::new(Settings::new(config)),
             rate: Rate::new(&config.rate),
         }
     }
 
-    /// With what an administrator may ask of the rest of the server.
-    #[must_use]
-    pub fn with_operations(self, operations: Arc<dyn Operations>) -> Self {
-        Self { operations, ..self }
+    /// Says, once, what an administrator may ask of the rest of the server.
+    pub fn set_operations(&self, operations: Arc<dyn Operations>) {
+        let _ = self.operations.set(operations);
+    }
+
+    /// What holds from now on, for requests that come.
+    pub fn reload(&self, config: &HttpConfig, auth: &AuthConfig, session: SessionConfig) {
+        let settings = Settings::new(config);
+        self.auth.reload(auth);
+        self.sessions.reload(session);
+        self.rate.reload(&config.rate);
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -18,10 +18,8 @@ pub trait Operations: Send + Sync {
 /// What a reload did.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Reloaded {
-    /// Keys of the configuration that changed and are in force now.
-    pub applied: Vec<String>,
-    /// Keys that changed and need a restart.
-    pub needs_restart: Vec<String>,
+    /// Keys that differ, and keep their value until a restart.
+    pub needs_restart: Vec<&'static str>,
 }
 
 /// Why something was not done.

@@ -7,20 +7,21 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 
+use crate::auth::Action;
 use crate::http::error::ApiError;
-use crate::http::gate::{self, RoomPath};
+use crate::http::gate::{self, Asked, RoomPath};
 use crate::http::{Api, body, endpoint};
 
 /// What `Location` begins with.
 pub(super) const SESSION: &str = "/api/whep/session/";
 
 pub(super) async fn play(State(api): State<Arc<Api>>, room: RoomPath, request: Request) -> Result<Response, ApiError> {
-    let pass = gate::enter(&api, &endpoint::METHODS, request.method(), request.headers(), room)?;
+    let pass = gate::enter(&api, &endpoint::METHODS, &Asked::of(&request), room, Action::Play).await?;
     match (request.method(), &pass.grant) {
         (&Method::POST, Some(grant)) => {
             let client = gate::client(&request);
             let offer = body::text(request, body::SDP).await?;
-            let session = api.sessions.play(&pass.room, &grant.principal, client, &offer).await?;
+            let session = api.sessions.play(&pass.room, grant, client, &offer).await?;
             Ok(endpoint::created(&api, SESSION, session))
         }
         (&Method::OPTIONS, _) => Ok(endpoint::options(&api, &pass)),

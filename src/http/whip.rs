@@ -6,8 +6,9 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, StatusCode};
 
+use crate::auth::Action;
 use crate::http::error::ApiError;
-use crate::http::gate::{self, RoomPath};
+use crate::http::gate::{self, Asked, RoomPath};
 use crate::http::{Api, body, endpoint};
 
 /// What `Location` begins with.
@@ -18,12 +19,12 @@ pub(super) async fn publish(
     room: RoomPath,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let pass = gate::enter(&api, &endpoint::METHODS, request.method(), request.headers(), room)?;
+    let pass = gate::enter(&api, &endpoint::METHODS, &Asked::of(&request), room, Action::Publish).await?;
     match (request.method(), &pass.grant) {
         (&Method::POST, Some(grant)) => {
             let client = gate::client(&request);
             let offer = body::text(request, body::SDP).await?;
-            let session = api.sessions.publish(&pass.room, &grant.principal, client, &offer).await?;
+            let session = api.sessions.publish(&pass.room, grant, client, &offer).await?;
             Ok(endpoint::created(&api, SESSION, session))
         }
         (&Method::OPTIONS, _) => Ok(endpoint::options(&api, &pass)),

@@ -148,35 +148,19 @@ impl Notice {
         let of = |session: SessionKey| Some(session.to_string());
         match self.what {
             What::RoomOpened | What::DrainStarted | What::DrainStopped => data,
-            What::RoomClosed { reason } => Data { reason: Some(reason_name(reason)), ..data },
+            What::RoomClosed { reason } => Data { reason: Some(reason.name()), ..data },
             What::PublisherStarted { session } => Data { session: of(session), ..data },
             What::PublisherStopped { session, reason } => {
-                Data { session: of(session), reason: Some(reason_name(reason)), ..data }
+                Data { session: of(session), reason: Some(reason.name()), ..data }
             }
             What::SubscriberJoined { session, subscribers } => {
                 Data { session: of(session), subscribers: Some(subscribers), ..data }
             }
             What::SubscriberLeft { session, reason, subscribers } => {
-                Data { session: of(session), reason: Some(reason_name(reason)), subscribers: Some(subscribers), ..data }
+                Data { session: of(session), reason: Some(reason.name()), subscribers: Some(subscribers), ..data }
             }
             What::LimitHit { limit, times } => Data { limit: Some(limit), times: Some(times), ..data },
         }
-    }
-}
-
-/// Why a session ended, as JSON has it.
-fn reason_name(reason: EndReason) -> &'static str {
-    match reason {
-        EndReason::Deleted => "deleted",
-        EndReason::CloseNotify => "closeNotify",
-        EndReason::ConsentExpired => "consentExpired",
-        EndReason::HandshakeTimeout => "handshakeTimeout",
-        EndReason::HandshakeFailed => "handshakeFailed",
-        EndReason::Evicted => "evicted",
-        EndReason::TakenOver => "takenOver",
-        EndReason::CodecMismatch => "codecMismatch",
-        EndReason::RoomClosed => "roomClosed",
-        EndReason::Shutdown => "shutdown",
     }
 }
 
@@ -194,12 +178,12 @@ mod tests {
         let reason = EndReason::ConsentExpired;
         let table = [
             (What::RoomOpened, "room.opened", json!({"room": "a"})),
-            (What::RoomClosed { reason }, "room.closed", json!({"room": "a", "reason": "consentExpired"})),
+            (What::RoomClosed { reason }, "room.closed", json!({"room": "a", "reason": "consent_expired"})),
             (What::PublisherStarted { session }, "publisher.started", json!({"room": "a", "session": key})),
             (
                 What::PublisherStopped { session, reason },
                 "publisher.stopped",
-                json!({"room": "a", "session": key, "reason": "consentExpired"}),
+                json!({"room": "a", "session": key, "reason": "consent_expired"}),
             ),
             (
                 What::SubscriberJoined { session, subscribers: 7 },
@@ -209,7 +193,7 @@ mod tests {
             (
                 What::SubscriberLeft { session, reason, subscribers: 0 },
                 "subscriber.left",
-                json!({"room": "a", "session": key, "reason": "consentExpired", "subscribers": 0}),
+                json!({"room": "a", "session": key, "reason": "consent_expired", "subscribers": 0}),
             ),
             (
                 What::LimitHit { limit: "sessions", times: 3 },

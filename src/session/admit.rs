@@ -2,9 +2,8 @@
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
-use tracing::info;
 
-use crate::auth::Principal;
+use crate::auth::{Grant, Principal};
 use crate::id::{Mid, RoomName, SessionId};
 use crate::limits;
 use crate::notify::What;
@@ -13,8 +12,8 @@ use crate::sdp::answer::{Local, answer_play, answer_publish};
 use crate::sdp::offer::Offer;
 use crate::sdp::{IceCredentials, answer};
 use crate::session::registry::{IceState, Reserved, Role};
-use crate::session::{BUSY, Client, FULL, SessionError, Sessions, random};
-use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup};
+use crate::session::{BUSY, Client, FULL, SessionError, Sessions, log, random};
+use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup, Summary};
 
 /// A session that was created.
 #[derive(Clone, Debug)]
@@ -35,13 +34,17 @@ impl Sessions {
     pub async fn publish(
         &self,
         room: &RoomName,
-        principal: &Principal,
+        grant: &Grant,
         client: Client,
         offer: &str,
     ) -> Result<Created, SessionError> {
         self.check_open(room)?;
-        let offer = Offer::parse(offer)?;
-        let mut admission = self.reserve(Role::Publisher, room, (principal, client), &offer)?;
+        let mut offer = Offer::parse(offer)?;
+        let rules = self.config().rules(room);
+        if let Some(codecs) = &rules.codecs {
+            offer.keep_codecs(codecs);
+        }
+        let mut admission = self.reserve(Role::Publisher, room, (&grant.principal, client), &offer)?;
         let answer = admission.local(|local| answer_publish(&offer, local))?;
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
         let formats = answer.tracks.iter().map(|track| track.format.clone()).collect();
@@ -49,15 +52,15 @@ impl Sessions {
             // One after the other: which publisher is the room's is decided in the order of the worker's verdicts.
             let turn = admission.reserved.admission.clone();
             let _turn = turn.lock().await;
-            let takeover = self.may_take_over(room, principal);
+            let takeover = rules.takeover && self.may_take_over(room, &grant.principal);
             let peer = admission.setup(room, &offer);
-            let tracks = answer.tracks;
-            let ask = |reply| Command::AdmitPublisher(Box::new(AdmitPublisher { peer, tracks, takeover, reply }));
+            let (tracks, max_bitrate) = (answer.tracks, rules.max_bitrate);
+            let admit = |reply| AdmitPublisher { peer, tracks, max_bitrate, takeover, reply };
+            let ask = |reply| Command::AdmitPublisher(Box::new(admit(reply)));
             admission.ask(ask).await?;
             admission.confirm(mid, formats)
         };
         timeout(limits::ADMIT_TIME, admitted).await.map_err(|_| BUSY)??;
-        info!(%room, role = ?Role::Publisher, session = %admission.id.key(), "session started");
         Ok(admission.created(answer.sdp))
     }
 
@@ -68,16 +71,16 @@ impl Sessions {
     pub async fn play(
         &self,
         room: &RoomName,
-        principal: &Principal,
+        grant: &Grant,
         client: Client,
         offer: &str,
     ) -> Result<Created, SessionError> {
         self.check_open(room)?;
-        if !self.config.wait_for_publisher && self.registry().publisher(room).is_none() {
+        if !self.config().rules(room).wait_for_publisher && self.registry().publisher(room).is_none() {
             return Err(SessionError::NoPublisher);
         }
         let offer = Offer::parse(offer)?;
-        let mut admission = self.reserve(Role::Subscriber, room, (principal, client), &offer)?;
+        let mut admission = self.reserve(Role::Subscriber, room, (&grant.principal, client), &offer)?;
         let mut ssrcs = random::Ssrcs::default();
         let published = std::mem::take(&mut admission.reserved.formats);
         let answer = admission.local(|local| answer_play(&offer, local, &published, &mut || ssrcs.next()))?;
@@ -89,13 +92,12 @@ impl Sessions {
         let ask = |reply| Command::AdmitSubscriber(Box::new(AdmitSubscriber { peer, tracks, relay, reply }));
         timeout(limits::ADMIT_TIME, admission.ask(ask)).await.map_err(|_| BUSY)??;
         admission.confirm(mid, Vec::new())?;
-        info!(%room, role = ?Role::Subscriber, session = %admission.id.key(), "session started");
         Ok(admission.created(answer.sdp))
     }
 
     /// The same credential may take over, and nobody may where everybody has the same: none.
     fn may_take_over(&self, room: &RoomName, principal: &Principal) -> bool {
-        self.config.takeover && *principal != Principal::Anyone && self.registry().publisher(room) == Some(principal)
+        self.registry().publisher(room).is_some_and(|publisher| publisher.is_same(principal))
     }
 
     fn reserve(
@@ -118,8 +120,19 @@ impl Sessions {
             FULL
         })?;
         let credentials = random::credentials();
-        let room = room.clone();
-        Ok(Admission { sessions: self, room, id, etag, credentials, reserved, asked: false, confirmed: false })
+        let (room, began) = (room.clone(), Instant::now());
+        Ok(Admission {
+            sessions: self,
+            id,
+            role,
+            room,
+            began,
+            etag,
+            credentials,
+            reserved,
+            asked: false,
+            confirmed: false,
+        })
     }
 }
 
@@ -127,8 +140,11 @@ impl Sessions {
 /// leaves nothing behind.
 struct Admission<'a> {
     sessions: &'a Sessions,
-    room: RoomName,
     id: SessionId,
+    role: Role,
+    room: RoomName,
+    /// When its offer came.
+    began: Instant,
     etag: String,
     credentials: IceCredentials,
     reserved: Reserved,
@@ -181,6 +197,9 @@ impl Admission<'_> {
     }
 
     fn created(&self, sdp: String) -> Created {
+        let (role, time) = (self.role, self.began.elapsed());
+        self.sessions.tally(|counts| counts.answered(role, time));
+        log::started(self.id, role, &self.room);
         Created { id: self.id, etag: self.etag.clone(), sdp }
     }
 }
@@ -190,7 +209,7 @@ impl Drop for Admission<'_> {
         if self.confirmed {
             return;
         }
-        self.sessions.forget(self.id, EndReason::Deleted);
+        self.sessions.forget(self.id, EndReason::Deleted, &Summary::default());
         if self.asked {
             // Behind the admission in the same mailbox. Where that is full the handshake's deadline ends the peer.
             let remove = |reply| Command::Remove { session: self.id, reason: EndReason::Deleted, reply };

@@ -53,8 +53,8 @@ impl Blocks {
 }
 
 impl Sessions {
-    /// Refuses a room's new sessions for so long from now on, [`limits::BLOCK_TIME`] at most. Those that are there stay;
-    /// a block that is there already is replaced.
+    /// Refuses a room's new sessions for so long from now on, [`limits::BLOCK_TIME`] at most. Those that are there
+    /// stay; a block that is there already is replaced.
     ///
     /// # Errors
     /// [`TooManyBlocks`]

@@ -9,7 +9,7 @@ use tracing::info;
 use crate::id::{RoomName, SessionId, SessionKey};
 use crate::limits;
 use crate::session::{BUSY, SessionError, Sessions};
-use crate::worker::mailbox::{Command, EndReason};
+use crate::worker::mailbox::{Command, EndReason, Summary};
 
 /// How soon a worker with a full mailbox is asked again. It takes [`limits::COMMANDS_PER_TURN`] a turn.
 const RETRY: Duration = Duration::from_millis(2);
@@ -56,8 +56,8 @@ impl Sessions {
         }
         for (session, end) in ends {
             // A worker that has gone does not answer, and then the session has ended too.
-            let _ = timeout_at(deadline, end).await.map_err(|_| BUSY)?;
-            self.forget(session, reason);
+            let summary = timeout_at(deadline, end).await.map_err(|_| BUSY)?;
+            self.forget(session, reason, &summary.ok().flatten().unwrap_or_default());
         }
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Sessions {
         session: SessionId,
         worker: usize,
         reason: EndReason,
-    ) -> Result<oneshot::Receiver<bool>, SessionError> {
+    ) -> Result<oneshot::Receiver<Option<Summary>>, SessionError> {
         loop {
             match self.workers.ask(worker, |reply| Command::Remove { session, reason, reply }) {
                 Ok(end) => return Ok(end),

@@ -220,6 +220,7 @@ mod tests {
             b_frames: false,
             packets_in,
             bytes_in: 0,
+            over_bitrate: false,
         }
     }
 

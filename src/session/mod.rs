@@ -7,27 +7,31 @@
 mod admit;
 mod block;
 mod close;
+pub mod counts;
 mod drain;
 pub mod history;
+pub mod inspect;
 mod list;
 mod load;
+mod log;
 pub mod placement;
 pub mod precondition;
 mod random;
 mod registry;
 mod resource;
 pub mod rooms;
+pub mod rules;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod workers;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::debug;
 
 use crate::id::SessionId;
 use crate::limits;
@@ -36,16 +40,18 @@ use crate::notify::bus::Bus;
 use crate::sdp::Fingerprint;
 use crate::sdp::offer::SdpError;
 use crate::session::block::Blocks;
+use crate::session::counts::SessionCounts;
 use crate::session::drain::Gate;
 use crate::session::history::History;
 use crate::session::placement::Spread;
-use crate::session::registry::{Registry, Removed, Resource};
+use crate::session::registry::{Registry, Removed};
+use crate::session::rules::RoomRule;
 use crate::session::workers::Workers;
-use crate::worker::mailbox::{AdmitError, Busy, EndReason, Event};
+use crate::worker::mailbox::{AdmitError, Busy, EndReason, Event, Summary};
 
 pub use crate::session::admit::Created;
 pub use crate::session::block::{Block, TooManyBlocks};
-pub use crate::session::list::{Counts, Page, SessionView};
+pub use crate::session::list::{Census, Listed, Page};
 pub use crate::session::registry::Role;
 pub use crate::session::resource::Patched;
 
@@ -60,6 +66,12 @@ pub struct SessionConfig {
     pub takeover: bool,
     /// Where a room's subscribers go.
     pub spread: Spread,
+    /// Most subscribers of a room, those being admitted included; 0: no limit.
+    pub max_subscribers: usize,
+    /// Most that a publisher may send, in bits per second; 0: no limit.
+    pub max_bitrate: u64,
+    /// What is said of single rooms, the first one first.
+    pub rooms: Vec<RoomRule>,
 }
 
 /// Who asked for a session, as far as HTTP tells.
@@ -139,7 +151,7 @@ const CLOSED: SessionError = SessionError::Unavailable("the server takes no new 
 
 /// All sessions of the server.
 pub struct Sessions {
-    config: SessionConfig,
+    config: RwLock<Arc<SessionConfig>>,
     workers: Workers,
     fingerprint: Fingerprint,
     registry: Mutex<Registry>,
@@ -147,6 +159,7 @@ pub struct Sessions {
     gate: Gate,
     bus: Arc<Bus>,
     history: Mutex<History>,
+    counts: Mutex<SessionCounts>,
 }
 
 impl Sessions {
@@ -156,7 +169,20 @@ impl Sessions {
         let registry = Mutex::new(Registry::new(workers.count(), limits::SESSIONS, config.spread));
         let (blocks, gate, bus) = (Mutex::default(), Gate::default(), Arc::default());
         let history = Mutex::new(History::new(Instant::now(), workers.count()));
-        Self { config, workers, fingerprint, registry, blocks, gate, bus, history }
+        let config = RwLock::new(Arc::new(config));
+        let counts = Mutex::default();
+        Self { config, workers, fingerprint, registry, blocks, gate, bus, history, counts }
+    }
+
+    /// What holds from now on, for those who come: sessions that are there stay as they are.
+    pub fn reload(&self, config: SessionConfig) {
+        self.registry().set_spread(config.spread);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// What holds at the moment.
+    fn config(&self) -> Arc<SessionConfig> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Where they tell what happens to them.
@@ -177,8 +203,8 @@ impl Sessions {
             let Some(sessions) = sessions.upgrade() else { return };
             match event {
                 Event::Connected { session, gcm } => sessions.handle_connected(session, gcm),
-                Event::Ended { session, reason } => {
-                    sessions.forget(session, reason);
+                Event::Ended { session, reason, summary } => {
+                    sessions.forget(session, reason, &summary);
                 }
             }
         }
@@ -187,10 +213,12 @@ impl Sessions {
     fn handle_connected(&self, session: SessionId, gcm: bool) {
         let mut registry = self.registry();
         let Some((resource, subscribers)) = registry.connect(session, gcm) else { return };
+        let (role, time) = (resource.role, resource.since.elapsed());
+        self.tally(|counts| counts.connected(role, time));
         let srtp = if gcm { GCM } else { CM };
-        info!(room = %resource.room, role = ?resource.role, session = %session.key(), srtp, "session connected");
+        debug!(room = %resource.room, role = role.name(), session = %session.key(), srtp, ?time, "session connected");
         let session = session.key();
-        let what = match resource.role {
+        let what = match role {
             Role::Publisher => What::PublisherStarted { session },
             Role::Subscriber => What::SubscriberJoined { session, subscribers },
         };
@@ -199,30 +227,36 @@ impl Sessions {
     }
 
     /// Forgets a session, and says so once. False where it was not there.
-    fn forget(&self, session: SessionId, reason: EndReason) -> bool {
+    fn forget(&self, session: SessionId, reason: EndReason, summary: &Summary) -> bool {
         let mut registry = self.registry();
-        let Some(removed) = registry.remove(session) else { return false };
-        self.tell_end(session, &removed, reason);
-        true
-    }
-
-    /// Tells of the end of a session. The registry is locked by the caller, for the order's sake.
-    fn tell_end(&self, id: SessionId, removed: &Removed, reason: EndReason) {
-        let Removed { resource: Resource { room, role, confirmed, gcm, .. }, subscribers, closes } = removed;
-        let (session, subscribers) = (id.key(), *subscribers);
-        if *confirmed {
-            info!(%room, ?role, %session, ?reason, "session ended");
+        let Some(Removed { resource, subscribers, closes }) = registry.remove(session) else { return false };
+        if resource.confirmed {
+            self.tally(|counts| counts.ended(resource.role, reason));
+            log::ended(session, &resource, reason, summary);
         }
-        if gcm.is_some() {
-            let what = match role {
+        let session = session.key();
+        if resource.gcm.is_some() {
+            let what = match resource.role {
                 Role::Publisher => What::PublisherStopped { session, reason },
                 Role::Subscriber => What::SubscriberLeft { session, reason, subscribers },
             };
-            self.bus.tell(Some(room), what);
+            self.bus.tell(Some(&resource.room), what);
         }
-        if *closes {
-            self.bus.tell(Some(room), What::RoomClosed { reason });
+        if closes {
+            self.bus.tell(Some(&resource.room), What::RoomClosed { reason });
         }
+        true
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counts(&self) -> SessionCounts {
+        self.tally(|counts| counts.clone())
+    }
+
+    /// Held for an addition, or a copy.
+    fn tally<T>(&self, count: impl FnOnce(&mut SessionCounts) -> T) -> T {
+        count(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The registry's invariants hold after each of its calls, so a panic elsewhere does not spoil it.
@@ -233,4 +267,4 @@ impl Sessions {
 
 /// The SRTP profiles (RFC 7714 §14.2, RFC 5764 §4.1.2).
 const GCM: &str = "AEAD_AES_128_GCM";
-const CM: &str = "AES_CM_128_HMAC_SHA1_80";
+const CM: &str = "AES128_CM_HMAC_SHA1_80";

@@ -20,12 +20,23 @@ use crate::session::load::LoadMeter;
 use crate::session::placement::{self, Spread};
 
 /// What a session does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Role {
     /// WHIP
     Publisher,
     /// WHEP
     Subscriber,
+}
+
+impl Role {
+    /// The name in metrics, logs and events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Publisher => "publisher",
+            Self::Subscriber => "subscriber",
+        }
+    }
 }
 
 /// Whoever holds it has its turn: admissions of a room's publishers, restarts of a session.
@@ -39,10 +50,12 @@ pub(super) struct Resource {
     pub principal: Principal,
     /// Who asked for it.
     pub client: Client,
-    /// When.
-    pub since: SystemTime,
+    /// When, for people.
+    pub at: SystemTime,
     /// The worker has admitted it.
     pub confirmed: bool,
+    /// When its offer came; once it is admitted, when that was.
+    pub since: Instant,
     /// DTLS is up: with AES-GCM, or with AES-CM.
     pub gcm: Option<bool>,
     /// The part that changes with an ICE restart.
@@ -145,6 +158,11 @@ impl Registry {
         Self { bound, sessions, keys, rooms, counts: vec![0; workers], loads: LoadMeter::new(workers), spread }
     }
 
+    /// Where subscribers go who come from now on.
+    pub fn set_spread(&mut self, spread: Spread) {
+        self.spread = spread;
+    }
+
     /// Takes note of how long each worker has been awake since it began.
     pub fn measure(&mut self, now: Instant, awake: &[Duration]) {
         self.loads.measure(now, awake, &self.counts);
@@ -185,8 +203,9 @@ impl Registry {
             worker,
             principal,
             client,
-            since: notify::now(),
+            at: notify::now(),
             confirmed: false,
+            since: Instant::now(),
             gcm: None,
             ice,
             mid: Mid("".into()),
@@ -201,6 +220,7 @@ impl Registry {
     pub fn confirm(&mut self, id: SessionId, mid: Mid, formats: Vec<Format>) -> Option<Confirmed> {
         let resource = self.sessions.get_mut(&id)?;
         resource.confirmed = true;
+        resource.since = Instant::now();
         resource.mid = mid;
         let room = self.rooms.get_mut(&resource.room)?;
         if resource.role == Role::Publisher {
@@ -259,10 +279,10 @@ impl Registry {
     }
 
     /// Sessions whose keys come after `after`, in the order of the keys.
-    pub fn after(&self, after: Option<SessionKey>) -> impl Iterator<Item = (SessionKey, &Resource)> {
+    pub fn after(&self, after: Option<SessionKey>) -> impl Iterator<Item = (SessionKey, SessionId, &Resource)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let keys = self.keys.range((from, Bound::Unbounded));
-        keys.filter_map(|(key, id)| self.sessions.get(id).map(|resource| (*key, resource)))
+        keys.filter_map(|(key, id)| self.sessions.get(id).map(|resource| (*key, *id, resource)))
     }
 
     /// All sessions of a room, those being admitted included; its publisher first.
@@ -276,6 +296,11 @@ impl Registry {
     /// Sessions by worker.
     pub fn counts(&self) -> &[usize] {
         &self.counts
+    }
+
+    /// All of them, those being admitted included.
+    pub fn sessions(&self) -> impl Iterator<Item = (&SessionId, &Resource)> {
+        self.sessions.iter()
     }
 
     pub fn room(&self, name: &RoomName) -> Option<&Room> {

@@ -83,11 +83,9 @@ impl Sessions {
         // Of two at once the worker tells one that it was there; its own event may have cleared the registry before we
         // do.
         let verdict = timeout(limits::ADMIT_TIME, removed).await;
-        self.forget(id, EndReason::Deleted);
-        match verdict {
-            Ok(Ok(false)) => Err(SessionError::NotFound),
-            _ => Ok(()),
-        }
+        let summary = verdict.ok().and_then(Result::ok);
+        self.forget(id, EndReason::Deleted, &summary.flatten().unwrap_or_default());
+        if summary == Some(None) { Err(SessionError::NotFound) } else { Ok(()) }
     }
 
     fn weigh(
@@ -99,7 +97,7 @@ impl Sessions {
     ) -> Result<(Asks, Turn), SessionError> {
         let registry = self.registry();
         let resource = registry.get(id, role).ok_or(SessionError::NotFound)?;
-        precondition.check(&resource.ice.etag, self.config.strict_etag)?;
+        precondition.check(&resource.ice.etag, self.config().strict_etag)?;
         let asks = asks(&resource.ice, fragment.credentials.as_ref())?;
         Ok((asks, resource.restart.clone()))
     }

@@ -1,11 +1,16 @@
 //! How what an administrator sees is written. Lists are never `null`; a figure is where nobody knows it (yet).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::limits::HISTORY_STEP;
 use crate::notify::rfc3339;
+use crate::sdp::Transport;
 use crate::session::history::{Overview, Point, RoomHistory};
-use crate::session::{Block, Role, SessionView};
+use crate::session::{Block, Listed, Role};
+use crate::sfu::egress::Obstacle;
+use crate::worker::state::SessionState;
 
 /// What closing a room answers.
 #[derive(Serialize)]
@@ -67,8 +72,7 @@ pub struct Logging {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReloadedJson {
-    pub applied: Vec<String>,
-    pub needs_restart: Vec<String>,
+    pub needs_restart: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -85,23 +89,95 @@ pub struct SessionJson {
     address: Option<String>,
     user_agent: Option<String>,
     srtp: Option<&'static str>,
+    #[serde(flatten)]
+    media: MediaJson,
 }
 
-impl From<SessionView> for SessionJson {
-    fn from(session: SessionView) -> Self {
+/// What a session's worker says of it; each is `null` where it did not answer.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MediaJson {
+    /// `udp` or `tcp`.
+    transport: Option<&'static str>,
+    /// Where the client is.
+    remote: Option<String>,
+    /// Our address that it talks to.
+    local: Option<String>,
+    dtls: Option<&'static str>,
+    cipher: Option<&'static str>,
+    /// Bits per second of RTP.
+    bitrate: Option<u64>,
+    packets: Option<u64>,
+    bytes: Option<u64>,
+    packets_lost: Option<u64>,
+    /// Between the last two reports, from 0 to 1.
+    loss: Option<f64>,
+    /// Milliseconds.
+    jitter: Option<f64>,
+    /// Milliseconds.
+    round_trip_time: Option<f64>,
+    nacks: Option<u64>,
+    keyframe_requests: Option<u64>,
+    /// Milliseconds since something authentic came.
+    silence: Option<u64>,
+    /// What keeps a subscriber from getting media.
+    obstacle: Option<&'static str>,
+}
+
+impl MediaJson {
+    fn new(role: Role, state: &SessionState) -> Self {
+        let flow = state.summary.flow;
+        let media = match role {
+            Role::Publisher => flow.rtp_in,
+            Role::Subscriber => flow.rtp_out,
+        };
+        let feedback = state.summary.feedback;
+        let reception = feedback.reception;
+        let milliseconds = |time: Duration| (time.as_secs_f64() * 10_000.0).round() / 10.0;
+        let loss = |fraction: u8| (f64::from(fraction) / 256.0 * 1_000.0).round() / 1_000.0;
+        Self {
+            transport: state.path.map(|(transport, ..)| match transport {
+                Transport::Udp => "udp",
+                Transport::Tcp => "tcp",
+            }),
+            remote: state.path.map(|(_, remote, _)| remote.to_string()),
+            local: state.path.map(|(_, _, local)| local.to_string()),
+            dtls: state.security.map(|security| security.dtls.version),
+            cipher: state.security.map(|security| security.dtls.cipher),
+            bitrate: Some(state.bitrate),
+            packets: Some(media.packets),
+            bytes: Some(media.bytes),
+            packets_lost: Some(reception.lost),
+            loss: reception.fraction_lost.map(loss),
+            jitter: reception.jitter.map(milliseconds),
+            round_trip_time: reception.round_trip.map(milliseconds),
+            nacks: Some(feedback.asked.nacked),
+            keyframe_requests: Some(feedback.asked.keyframes),
+            silence: u64::try_from(state.silence.as_millis()).ok(),
+            obstacle: state.obstacle.map(|obstacle| match obstacle {
+                Obstacle::NoHandshake => "no_handshake",
+                Obstacle::NoPublisher => "no_publisher",
+                Obstacle::NoCodec => "no_codec",
+                Obstacle::NoKeyframe => "no_keyframe",
+                Obstacle::Congested => "congested",
+            }),
+        }
+    }
+}
+
+impl From<Listed> for SessionJson {
+    fn from(session: Listed) -> Self {
         Self {
             key: session.key.to_string(),
             room: session.room.to_string(),
-            role: match session.role {
-                Role::Publisher => "publisher",
-                Role::Subscriber => "subscriber",
-            },
+            role: session.role.name(),
             state: if session.srtp.is_some() { "connected" } else { "connecting" },
             worker: session.worker,
-            since: rfc3339(session.since),
+            since: rfc3339(session.at),
             address: session.client.address.map(|address| address.to_string()),
             user_agent: session.client.user_agent.map(|name| name.to_string()),
             srtp: session.srtp,
+            media: session.state.map(|state| MediaJson::new(session.role, &state)).unwrap_or_default(),
         }
     }
 }

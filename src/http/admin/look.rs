@@ -10,17 +10,17 @@ use crate::http::Api;
 use crate::http::admin::json::{BlockJson, HistoryJson, Limits, OverviewJson, SessionsJson, Status, WorkerJson};
 use crate::http::admin::{enter, number, query};
 use crate::http::error::ApiError;
-use crate::http::gate::{self, RoomPath};
+use crate::http::gate::{self, Asked, RoomPath};
 use crate::http::info::{METHODS, fresh};
 use crate::id::{RoomName, SessionKey};
 use crate::limits;
 
 /// How the server is.
 pub(in crate::http) async fn status(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
-    if let Some(answer) = enter(&api, &METHODS, &request, Ok(None))? {
+    if let Some(answer) = enter(&api, &METHODS, &Asked::of(&request), Ok(None)).await? {
         return Ok(answer);
     }
-    let counts = api.sessions.counts();
+    let counts = api.sessions.census();
     let worker = |(sessions, load): (usize, f64)| WorkerJson { sessions, load: (load * 1_000.0).round() / 1_000.0 };
     Ok(fresh(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -43,7 +43,7 @@ pub(in crate::http) async fn status(State(api): State<Arc<Api>>, request: Reques
 
 /// All rooms with their last minutes: one cheap call for a page that shows them all.
 pub(in crate::http) async fn overview(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
-    if let Some(answer) = enter(&api, &METHODS, &request, Ok(None))? {
+    if let Some(answer) = enter(&api, &METHODS, &Asked::of(&request), Ok(None)).await? {
         return Ok(answer);
     }
     let since = number(&request, "since", u64::MAX)?.unwrap_or(0);
@@ -53,7 +53,7 @@ pub(in crate::http) async fn overview(State(api): State<Arc<Api>>, request: Requ
 
 /// The whole server's last minutes.
 pub(in crate::http) async fn history(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
-    if let Some(answer) = enter(&api, &METHODS, &request, Ok(None))? {
+    if let Some(answer) = enter(&api, &METHODS, &Asked::of(&request), Ok(None)).await? {
         return Ok(answer);
     }
     let overview = api.sessions.overview(0, limits::HISTORY_POINTS);
@@ -67,7 +67,9 @@ pub(in crate::http) async fn room_history(
     request: Request,
 ) -> Result<Response, ApiError> {
     let room = gate::room_name(room);
-    if let Some(answer) = enter(&api, &METHODS, &request, room.as_ref().map(Some).map_err(Clone::clone))? {
+    if let Some(answer) =
+        enter(&api, &METHODS, &Asked::of(&request), room.as_ref().map(Some).map_err(Clone::clone)).await?
+    {
         return Ok(answer);
     }
     let history = api.sessions.room_history(&room?).ok_or(ApiError::RoomNotFound)?;
@@ -77,13 +79,15 @@ pub(in crate::http) async fn room_history(
 /// Some of the sessions, of one room or of all.
 pub(in crate::http) async fn sessions(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
     let room = query(&request, "room").map(|room| RoomName::parse(room).ok_or(ApiError::InvalidRoomName)).transpose();
-    if let Some(answer) = enter(&api, &METHODS, &request, room.as_ref().map(Option::as_ref).map_err(Clone::clone))? {
+    if let Some(answer) =
+        enter(&api, &METHODS, &Asked::of(&request), room.as_ref().map(Option::as_ref).map_err(Clone::clone)).await?
+    {
         return Ok(answer);
     }
     let after = query(&request, "after")
         .map(|key| SessionKey::parse(key).ok_or_else(|| ApiError::InvalidRequest("after is no session's key".into())));
     let limit = number(&request, "limit", limits::SESSIONS_PER_PAGE)?.unwrap_or(limits::SESSIONS_PER_PAGE_DEFAULT);
-    let page = api.sessions.page(room?.as_ref(), after.transpose()?, limit.max(1));
+    let page = api.sessions.page(room?.as_ref(), after.transpose()?, limit.max(1)).await;
     Ok(fresh(Json(SessionsJson {
         sessions: page.sessions.into_iter().map(Into::into).collect(),
         next: page.next.map(|key| key.to_string()),
@@ -92,7 +96,7 @@ pub(in crate::http) async fn sessions(State(api): State<Arc<Api>>, request: Requ
 
 /// The blocked rooms.
 pub(in crate::http) async fn blocks(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
-    if let Some(answer) = enter(&api, &METHODS, &request, Ok(None))? {
+    if let Some(answer) = enter(&api, &METHODS, &Asked::of(&request), Ok(None)).await? {
         return Ok(answer);
     }
     let blocks: Vec<BlockJson> = api.sessions.blocked().into_iter().map(Into::into).collect();

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::response::Response;
 
 use crate::http::error::ApiError;
-use crate::http::gate::{self, Methods};
+use crate::http::gate::{self, Asked, Methods};
 use crate::http::{Api, info};
 use crate::id::RoomName;
 
@@ -26,18 +26,18 @@ pub(super) const SESSION: Methods = Methods { allow: "GET, HEAD, DELETE, OPTIONS
 ///
 /// # Errors
 /// 405, 400, 401
-fn enter(
+async fn enter(
     api: &Api,
     methods: &Methods,
-    request: &Request,
+    asked: &Asked,
     room: Result<Option<&RoomName>, ApiError>,
 ) -> Result<Option<Response>, ApiError> {
-    methods.check(request.method())?;
+    methods.check(&asked.method)?;
     let room = room?;
-    if *request.method() == http::Method::OPTIONS {
+    if asked.method == http::Method::OPTIONS {
         return Ok(Some(info::options(methods)));
     }
-    gate::admin(api, request.headers(), room)?;
+    gate::admin(api, asked, room).await?;
     Ok(None)
 }
 

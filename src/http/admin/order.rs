@@ -13,9 +13,9 @@ use crate::http::admin::json::{
 };
 use crate::http::admin::{ACTION, BLOCK, SESSION, enter};
 use crate::http::error::ApiError;
-use crate::http::gate::{self, RoomPath};
+use crate::http::gate::{self, Asked, RoomPath};
 use crate::http::info::fresh;
-use crate::http::operations::{OperationError, Operations};
+use crate::http::operations::{OperationError, Operations, Unsupported};
 use crate::http::{Api, body};
 use crate::id::SessionKey;
 use crate::limits;
@@ -28,7 +28,9 @@ pub(in crate::http) async fn close(
     request: Request,
 ) -> Result<Response, ApiError> {
     let room = gate::room_name(room);
-    if let Some(answer) = enter(&api, &ACTION, &request, room.as_ref().map(Some).map_err(Clone::clone))? {
+    if let Some(answer) =
+        enter(&api, &ACTION, &Asked::of(&request), room.as_ref().map(Some).map_err(Clone::clone)).await?
+    {
         return Ok(answer);
     }
     let room = room?;
@@ -43,7 +45,9 @@ pub(in crate::http) async fn block(
     request: Request,
 ) -> Result<Response, ApiError> {
     let room = gate::room_name(room);
-    if let Some(answer) = enter(&api, &BLOCK, &request, room.as_ref().map(Some).map_err(Clone::clone))? {
+    if let Some(answer) =
+        enter(&api, &BLOCK, &Asked::of(&request), room.as_ref().map(Some).map_err(Clone::clone)).await?
+    {
         return Ok(answer);
     }
     let room = room?;
@@ -79,7 +83,7 @@ pub(in crate::http) async fn session(
     key: RoomPath,
     request: Request,
 ) -> Result<Response, ApiError> {
-    if let Some(answer) = enter(&api, &SESSION, &request, Ok(None))? {
+    if let Some(answer) = enter(&api, &SESSION, &Asked::of(&request), Ok(None)).await? {
         return Ok(answer);
     }
     let key = key.ok().and_then(|Path(key)| SessionKey::parse(&key)).ok_or(ApiError::SessionNotFound)?;
@@ -87,13 +91,13 @@ pub(in crate::http) async fn session(
         api.sessions.end_session(key).await?;
         return Ok(fresh(Json(Ended { key: key.to_string(), ended: true })));
     }
-    let session = api.sessions.session(key).ok_or(ApiError::SessionNotFound)?;
+    let session = api.sessions.session(key).await.ok_or(ApiError::SessionNotFound)?;
     Ok(fresh(Json(SessionJson::from(session))))
 }
 
 /// Takes no new sessions, or takes them again.
 pub(in crate::http) async fn drain(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
-    if let Some(answer) = enter(&api, &ACTION, &request, Ok(None))? {
+    if let Some(answer) = enter(&api, &ACTION, &Asked::of(&request), Ok(None)).await? {
         return Ok(answer);
     }
     let order: DrainOrder = body::json(request).await?;
@@ -103,19 +107,19 @@ pub(in crate::http) async fn drain(State(api): State<Arc<Api>>, request: Request
 
 /// Reads the configuration again.
 pub(in crate::http) async fn reload(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
-    if let Some(answer) = enter(&api, &ACTION, &request, Ok(None))? {
+    if let Some(answer) = enter(&api, &ACTION, &Asked::of(&request), Ok(None)).await? {
         return Ok(answer);
     }
     let done = operate(&api, |operations| operations.reload()).await?.map_err(|error| match error {
         OperationError::Invalid(detail) => ApiError::InvalidConfiguration(detail),
         OperationError::Unsupported => ApiError::NotFound,
     })?;
-    Ok(fresh(Json(ReloadedJson { applied: done.applied, needs_restart: done.needs_restart })))
+    Ok(fresh(Json(ReloadedJson { needs_restart: done.needs_restart })))
 }
 
 /// Logs by another filter.
 pub(in crate::http) async fn log(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
-    if let Some(answer) = enter(&api, &ACTION, &request, Ok(None))? {
+    if let Some(answer) = enter(&api, &ACTION, &Asked::of(&request), Ok(None)).await? {
         return Ok(answer);
     }
     let LogOrder { filter } = body::json(request).await?;
@@ -132,7 +136,7 @@ async fn operate<T: Send + 'static>(
     api: &Api,
     operation: impl FnOnce(Arc<dyn Operations>) -> T + Send + 'static,
 ) -> Result<T, ApiError> {
-    let operations = api.operations.clone();
+    let operations = api.operations.get().cloned().unwrap_or_else(|| Arc::new(Unsupported));
     let done = tokio::task::spawn_blocking(move || operation(operations));
     done.await.map_err(|_| ApiError::Internal)
 }

@@ -290,7 +290,7 @@ impl Operations for Asked {
         let mut asked = self.0.lock().unwrap();
         asked.push("reload".into());
         match asked.len() {
-            1 => Ok(Reloaded { applied: vec!["auth.token".into()], needs_restart: Vec::new() }),
+            1 => Ok(Reloaded { needs_restart: vec!["http.address"] }),
             _ => Err(OperationError::Invalid("line 3: auth.tokn is unknown".into())),
         }
     }
@@ -309,10 +309,11 @@ async fn reload_and_log_are_asked_of_those_who_can() {
     }
     let asked = Arc::new(Asked::default());
     let auth = AuthConfig { admin_token: Some(Secret::new(ADMIN.1)), ..AuthConfig::default() };
-    let api = Api::new(&HttpConfig::default(), &auth, fixture.sessions.clone()).with_operations(asked.clone());
+    let api = Api::new(&HttpConfig::default(), &auth, fixture.sessions.clone());
+    api.set_operations(asked.clone());
     fixture.router = crate::http::router(Arc::new(api));
     let table = [
-        ("reload", "", 200, json!({"applied": ["auth.token"], "needsRestart": []})),
+        ("reload", "", 200, json!({"needsRestart": ["http.address"]})),
         ("reload", "", 422, json!({"error": "invalid configuration", "detail": "line 3: auth.tokn is unknown"})),
         ("log", r#"{"filter":"debug"}"#, 200, json!({"filter": "debug"})),
         ("log", r#"{"filter":"?"}"#, 400, json!({"error": "invalid request", "detail": "no level"})),

@@ -2,8 +2,8 @@
 
 mod admin;
 mod flows;
-mod openapi;
 mod limits;
+mod openapi;
 mod patch;
 mod server;
 mod table;
@@ -73,7 +73,11 @@ impl Fixture {
             ..HttpConfig::default()
         };
         change(&mut config);
-        let auth = AuthConfig { token: token.map(Secret::new), admin_token: Some(Secret::new(ADMIN.1)) };
+        let auth = AuthConfig {
+            token: token.map(Secret::new),
+            admin_token: Some(Secret::new(ADMIN.1)),
+            ..AuthConfig::default()
+        };
         let router = crate::http::router(Arc::new(Api::new(&config, &auth, sessions.clone())));
         Self { router, sessions, workers }
     }

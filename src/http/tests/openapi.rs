@@ -55,7 +55,8 @@ fn routes_and_methods_are_described_and_the_other_way_round() {
 async fn every_route_has_the_methods_of_the_list() {
     let fixture = Fixture::open();
     for (path, allow) in routes::table() {
-        let path = path.replace("{room}", "r").replace("{id}", "0").replace("{key}", "0").replace("{name}", "index.html");
+        let path =
+            path.replace("{room}", "r").replace("{id}", "0").replace("{key}", "0").replace("{name}", "index.html");
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] {
             let answer = fixture.ask(method, &path, &[], "").await;
             let allowed = allow.split(", ").any(|name| name == method);
