@@ -213,16 +213,19 @@ export class Order {
     this.#select.value = id;
   }
 
-  /** Compares two items by `value`; what is not known comes last. */
-  compare(value) {
+  /** Sorts items by `value`, which is asked once for each, and those that are equal by `name`. Unknown values come last. */
+  sort(items, value, name) {
     const sign = this.descending ? -1 : 1;
-    return (a, b) => {
-      const [x, y] = [value(a, this.by), value(b, this.by)];
-      if (x === y) return 0;
-      if (x === null || x === undefined) return 1;
-      if (y === null || y === undefined) return -1;
-      return x < y ? -sign : sign;
-    };
+    const keyed = items.map((item) => ({ item, value: value(item, this.by) ?? null, name: name(item) }));
+    keyed.sort((a, b) => {
+      if (a.value !== b.value) {
+        if (a.value === null) return 1;
+        if (b.value === null) return -1;
+        return a.value < b.value ? -sign : sign;
+      }
+      return a.name < b.name ? -1 : 1;
+    });
+    return keyed.map(({ item }) => item);
   }
 
   #fallsFirst(id) {

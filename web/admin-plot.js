@@ -36,6 +36,8 @@ export function plot(canvas, values, points) {
   context.clearRect(0, 0, width, height);
   const shown = values.slice(-points);
   if (shown.length === 0) return;
+  // The first value of a room is to be seen, too.
+  if (shown.length === 1) shown.push(shown[0]);
   const most = Math.max(1, ...shown);
   const line = 1.5 * scale;
   const x = (i) => width - ((shown.length - 1 - i) / (points - 1)) * width;

@@ -149,7 +149,7 @@ function extend(series, newer) {
 
 /** A room's state in a word: `[text, look of the badge]`. */
 export function stateOf(room) {
-  if (room.blocked) return [`Blocked until ${blockedUntil(room)}`, "busy"];
+  if (room.blocked) return [`Blocked ${blockedUntil(room)}`, "busy"];
   if (room.hasPublisher) return room.overBitrate ? ["Over its bit rate", "busy"] : ["Live", "live"];
   return ["Waiting", "idle"];
 }
@@ -157,7 +157,7 @@ export function stateOf(room) {
 function blockedUntil(room) {
   const until = new Date(room.blocked);
   const days = Math.floor((until - Date.now()) / 86_400_000);
-  return `${timeOfDay.format(until)}${days > 0 ? ` +${days} d` : ""}`;
+  return `${timeOfDay.format(until)}${days > 0 ? ` +${days}d` : ""}`;
 }
 
 /** The table of rooms. */
@@ -193,9 +193,7 @@ export class RoomTable {
     const all = this.#rooms.all;
     const found = wanted ? all.filter((room) => room.name.toLowerCase().includes(wanted)) : all;
     const value = (room, by) => (by === "state" ? stateOf(room)[0] : by === "codecs" ? room.codecs.join() : room[by]);
-    const byName = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
-    const compare = this.#order.compare(value);
-    this.#shown = found.sort((a, b) => compare(a, b) || byName(a, b));
+    this.#shown = this.#order.sort(found, value, (room) => room.name);
     this.#table.sorted(this.#order.by, this.#order.descending);
     // Columns that this server has no figures for are left out.
     for (const name of ["bitrateOut", "loss"]) {
@@ -220,7 +218,7 @@ export class RoomTable {
   #row() {
     const name = el("button", { type: "button", class: "link" });
     const badge = el("span", { class: "badge idle" });
-    const close = el("button", { type: "button", class: "slim" }, "Close …");
+    const close = el("button", { type: "button", class: "slim" }, "Close");
     const plots = [0, 1].map(() => el("canvas", { class: "spark", width: 72, height: 24, "aria-hidden": "true" }));
     const [rate, subscribers] = [el("span"), el("span")];
     const row = line(COLUMNS, { name, state: badge, bitrate: [plots[0], rate], subscribers: [plots[1], subscribers], orders: close });
@@ -241,6 +239,7 @@ export class RoomTable {
         close.hidden = !room.live;
         const [text, look] = stateOf(room);
         setText(badge, text);
+        badge.title = room.blocked ? `Blocked until ${new Date(room.blocked).toLocaleString()}` : "";
         badge.className = `badge ${look}`;
         row.set("codecs", room.codecs.join(", "));
         setText(rate, room.hasPublisher ? formatBitrate(room.bitrate) : "–");

@@ -7,6 +7,7 @@ import { $, el, fillList, formatBitrate, formatDuration, formatMs, formatPercent
 
 const PAGE = 500;
 const DETAIL_MS = 2000;
+const SHOW_MS = 200;
 
 const COLUMNS = [
   { id: "role", title: "Role" },
@@ -57,6 +58,7 @@ export class SessionTable {
   #round = 0;
   #run = 0;
   #asking = false;
+  #showTimer = 0;
   #detail = null;
   #detailTimer = 0;
 
@@ -96,6 +98,8 @@ export class SessionTable {
   close() {
     this.#run += 1;
     this.#asking = false;
+    clearTimeout(this.#showTimer);
+    this.#showTimer = 0;
     this.#sessions.clear();
     this.#cursor = null;
     this.#whole = false;
@@ -112,7 +116,7 @@ export class SessionTable {
         const page = await this.#api.get(`sessions?${this.#query()}`);
         if (run !== this.#run) return;
         this.#take(page);
-        this.#show();
+        this.#showSoon();
       } while (!this.#whole);
     } catch {
       // The page's own question tells that the server is away; the next round asks again.
@@ -123,8 +127,7 @@ export class SessionTable {
 
   /** Takes an event in: who has left is not shown any longer, who has joined is asked for. */
   hear({ type, data }) {
-    if (!/^(subscriber\.left|publisher\.stopped)$/.test(type) || !this.#sessions.delete(data?.session)) return;
-    this.#show();
+    if (/^(subscriber\.left|publisher\.stopped)$/.test(type) && this.#sessions.delete(data?.session)) this.#showSoon();
   }
 
   /** Takes a session away that was ended. */
@@ -158,13 +161,19 @@ export class SessionTable {
     if (next === null) this.#whole = true;
   }
 
+  // Thousands are sorted each time: not for each of the pages and events that come close together.
+  #showSoon() {
+    this.#showTimer ||= setTimeout(() => this.#show(), SHOW_MS);
+  }
+
   #show() {
+    clearTimeout(this.#showTimer);
+    this.#showTimer = 0;
     const wanted = $("#sessions-search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const all = [...this.#sessions.values()];
     const found = wanted.length > 0 ? all.filter(({ text }) => wanted.every((word) => text.includes(word))) : all;
     const value = (session, by) => (by === "since" ? -session.since : by === "address" ? addressOf(session) : session[by]);
-    const compare = this.#order.compare(value);
-    const shown = found.sort((a, b) => compare(a, b) || (a.key < b.key ? -1 : 1));
+    const shown = this.#order.sort(found, value, (session) => session.key);
     this.#table.sorted(this.#order.by, this.#order.descending);
     $("#sessions").classList.toggle("no-layer", !all.some(({ layer }) => layer !== null && layer !== undefined));
     this.#table.show(shown);
@@ -181,7 +190,7 @@ export class SessionTable {
   #row() {
     const address = el("button", { type: "button", class: "link" });
     const badge = el("span", { class: "badge idle" });
-    const end = el("button", { type: "button", class: "slim" }, "End …");
+    const end = el("button", { type: "button", class: "slim" }, "End");
     const row = line(COLUMNS, { role: badge, address, orders: end });
     let shown = null;
     address.addEventListener("click", () => this.#inspect(shown));
@@ -198,6 +207,7 @@ export class SessionTable {
         setText(badge, publisher ? "Publisher" : stateOf(session) || "Subscriber");
         badge.className = `badge ${publisher ? "live" : stateOf(session) ? "busy" : "idle"}`;
         setText(address, addressOf(session));
+        address.title = addressOf(session);
         address.setAttribute("aria-label", `Look at session ${addressOf(session)}`);
         end.setAttribute("aria-label", `End session ${addressOf(session)}`);
         row.set("room", session.room);
