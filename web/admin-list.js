@@ -94,7 +94,10 @@ export class LongTable {
   }
 
   #setHeight() {
-    if (this.#rowHeight) this.#body.style.height = `${this.#items.length * this.#rowHeight}px`;
+    if (!this.#rowHeight) return;
+    const height = this.#items.length * this.#rowHeight;
+    this.#body.style.height = `${height}px`;
+    this.scroller.style.setProperty("--needed", `${height}px`);
   }
 
   #later() {

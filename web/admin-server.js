@@ -114,11 +114,9 @@ export class ServerPanel {
   async #reload() {
     $("#reload").disabled = true;
     try {
-      const { applied, needsRestart } = await this.#api.post("reload");
-      this.#tell([
-        applied.length > 0 ? ["In force now:", applied] : ["Nothing changed that could be put in force.", []],
-        ...(needsRestart.length > 0 ? [["Changed, but needs a restart:", needsRestart]] : []),
-      ], needsRestart.length > 0 ? "" : "fine");
+      const { needsRestart } = await this.#api.post("reload");
+      if (needsRestart.length === 0) this.#tell([["The configuration has been read again, and all of it is in force.", []]], "fine");
+      else this.#tell([["The configuration has been read again. These keep their value until a restart:", needsRestart]], "");
     } catch (error) {
       const text = error.status === 404 ? "This server cannot read its configuration again." : error.message;
       this.#tell([[`Nothing was changed. ${text}`, []]], "bad");

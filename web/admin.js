@@ -15,7 +15,7 @@ import { ROOM_NAME, watchUrl } from "./api.js";
 import { $, fillList, formatBitrate, formatPercent, fragmentToken, linkPages, setText } from "./ui.js";
 
 const POLL_MS = 5000;
-const LONGEST_POLL_MS = 30_000;
+const LONGEST_POLL_MS = 20_000;
 // After an order or an event: several come together.
 const SOON_MS = 300;
 
@@ -27,7 +27,11 @@ const server = new ServerPanel(api, () => soon());
 const events = new EventList((name) => go({ room: name }));
 const feed = new Feed((last, signal) => api.events(last, signal), {
   onevents: hear,
-  onstate: (state, error) => events.state(state, error),
+  onstate(state, error) {
+    events.state(state, error);
+    // Its stream is back, so the server is.
+    if (state === "live" && failures > 0) soon();
+  },
 });
 
 /** What the page shows: the rooms, one of them, or all sessions (`room` null). */
@@ -55,7 +59,10 @@ async function logIn(token) {
     performance.mark("rillcast-ready");
   } catch (error) {
     const refused = "This token is not accepted. (A server that has no administrator’s token accepts none.)";
-    setText($("#login-error"), error.status === 401 ? refused : error.message);
+    const text = error.status === 401 ? refused : error.message;
+    // A link with another token, while one is logged in: that goes on.
+    if (api.loggedIn) return notice(text);
+    setText($("#login-error"), text);
     $("#token").focus();
   } finally {
     $("#enter").disabled = false;
@@ -111,10 +118,11 @@ async function poll() {
   } finally {
     polling = false;
   }
-  const wait = again ? SOON_MS : Math.min(LONGEST_POLL_MS, POLL_MS * 2 ** Math.min(failures, 3));
+  // A server in trouble is asked less and less often.
+  const wait = again ? SOON_MS : Math.min(LONGEST_POLL_MS, POLL_MS * 2 ** Math.max(0, failures - 1));
   again = false;
   clearTimeout(timer);
-  if (api.loggedIn) timer = setTimeout(poll, failures === 1 ? POLL_MS / 2 : wait);
+  if (api.loggedIn) timer = setTimeout(poll, wait);
 }
 
 function soon() {
