@@ -9,6 +9,7 @@ use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
+use crate::http::observe::Refusal;
 use crate::limits;
 use crate::session::SessionError;
 
@@ -110,6 +111,7 @@ struct Body<'a> {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, error, detail) = self.row();
+        let refusal = if let Self::Unavailable(detail) = self { detail } else { error };
         let mut response = (status, Json(Body { error, detail })).into_response();
         let header = match self {
             Self::MethodNotAllowed(allow) => Some((ALLOW, HeaderValue::from_static(allow))),
@@ -120,6 +122,7 @@ impl IntoResponse for ApiError {
             _ => None,
         };
         response.headers_mut().extend(header);
+        response.extensions_mut().insert(Refusal(refusal));
         response
     }
 }

@@ -10,6 +10,8 @@ pub mod error;
 mod gate;
 pub mod ice;
 mod info;
+mod metrics;
+mod observe;
 pub mod rate;
 mod resource;
 mod routes;
@@ -26,8 +28,9 @@ use crate::http::cors::AllowedOrigin;
 use crate::http::ice::{IceLinks, IceServer};
 use crate::http::rate::{Rate, RateConfig};
 use crate::session::Sessions;
+use crate::telemetry::metrics::Metrics;
 
-pub use crate::http::routes::router;
+pub use crate::http::routes::{router, router_private};
 
 /// The port where nothing else is said.
 pub const DEFAULT_PORT: u16 = 8080;
@@ -37,6 +40,8 @@ pub const DEFAULT_PORT: u16 = 8080;
 pub struct HttpConfig {
     /// Where to listen.
     pub address: ListenAddr,
+    /// Where metrics are served (and what else is not for everybody); `None`: beside everything else.
+    pub private_address: Option<ListenAddr>,
     /// Whose pages may use the API.
     pub allowed_origin: AllowedOrigin,
     /// Told to clients.
@@ -51,6 +56,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             address: ListenAddr::Any(DEFAULT_PORT),
+            private_address: None,
             allowed_origin: AllowedOrigin::Any,
             ice_servers: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
@@ -100,6 +106,9 @@ pub struct Api {
     allowed_origin: AllowedOrigin,
     ice: IceLinks,
     rate: Rate,
+    metrics: Metrics,
+    /// What is not for everybody is served on a listener of its own.
+    is_split: bool,
 }
 
 impl Api {
@@ -112,7 +121,17 @@ impl Api {
             allowed_origin: config.allowed_origin.clone(),
             ice: IceLinks::new(&config.ice_servers),
             rate: Rate::new(&config.rate),
+            metrics: Metrics::default(),
+            is_split: config.private_address.is_some(),
         }
+    }
+}
+
+impl Api {
+    /// What is counted of the requests, and told beside them.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 }
 

@@ -10,11 +10,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
 use crate::http::error::ApiError;
-use crate::http::{Api, assets, cors, info, rate, resource, whep, whip};
+use crate::http::{Api, assets, cors, info, metrics, observe, rate, resource, whep, whip};
 
-/// All routes.
+/// All routes for everybody; those of [`router_private`] too, unless that has a listener of its own.
 pub fn router(api: Arc<Api>) -> Router {
-    Router::new()
+    let router = if api.is_split { Router::new() } else { private() };
+    let router = router
         .route("/api/whip/publish/{room}", any(whip::publish))
         .route("/whip/{room}", any(whip::publish))
         .route("/api/whep/play/{room}", any(whep::play))
@@ -30,9 +31,26 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/web/{name}", any(assets::file))
         .route("/watch/{room}", any(assets::watch))
         .fallback(|| async { ApiError::NotFound })
-        .layer(middleware::from_fn_with_state(api.clone(), rate::layer))
+        .layer(middleware::from_fn_with_state(api.clone(), rate::layer));
+    finish(router, api)
+}
+
+/// The routes of the private listener: metrics, and whether the server lives.
+pub fn router_private(api: Arc<Api>) -> Router {
+    let router = private().route("/healthz", any(info::healthz)).route("/readyz", any(info::readyz));
+    finish(router.fallback(|| async { ApiError::NotFound }), api)
+}
+
+/// What an operator may not want everybody to see.
+fn private() -> Router<Arc<Api>> {
+    Router::new().route("/metrics", any(metrics::metrics))
+}
+
+fn finish(router: Router<Arc<Api>>, api: Arc<Api>) -> Router {
+    router
         .layer(CatchPanicLayer::custom(internal_error))
         .layer(middleware::from_fn_with_state(api.clone(), cors::layer))
+        .layer(middleware::from_fn_with_state(api.clone(), observe::layer))
         .with_state(api)
 }
 

@@ -9,6 +9,7 @@ pub mod counts;
 pub mod inspect;
 mod load;
 mod log;
+pub mod overview;
 pub mod placement;
 pub mod precondition;
 mod random;
