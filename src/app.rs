@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod media;
+pub mod reload;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +16,9 @@ use tracing::{info, warn};
 
 use crate::app::addresses::AddressError;
 use crate::app::media::Media;
+use crate::app::reload::{Read, Reloader};
 use crate::config::Config;
+use crate::config::show::InForce;
 use crate::http::{Api, ListenAddr, server};
 use crate::limits;
 use crate::peer::certificate::Certificate;
@@ -54,6 +57,8 @@ pub struct Running {
     pub http_addr: SocketAddr,
     /// Where it serves what is not for everybody, if that is elsewhere.
     pub private_addr: Option<SocketAddr>,
+    api: Arc<Api>,
+    in_force: InForce,
     sessions: Arc<Sessions>,
     stop_http: watch::Sender<()>,
     http: JoinSet<()>,
@@ -96,7 +101,7 @@ impl App {
         let mut http = JoinSet::new();
         let private_addr = private.as_ref().map(|(_, address)| *address);
         let private = private.map(|(listener, _)| (listener, crate::http::router_private(api.clone())));
-        for (listener, router) in [(listener, crate::http::router(api))].into_iter().chain(private) {
+        for (listener, router) in [(listener, crate::http::router(api.clone()))].into_iter().chain(private) {
             let mut stop = stop.clone();
             http.spawn(server::serve(listener, router, config.http.trusted_proxies.clone(), async move {
                 // Nothing is ever sent: it ends when the sender is dropped.
@@ -104,7 +109,8 @@ impl App {
             }));
         }
         info!(http = %http_addr, private = private_addr.map(tracing::field::display), "listening");
-        Ok(Running { http_addr, private_addr, sessions, stop_http, http, events, ends: media.ends })
+        let in_force = config.in_force;
+        Ok(Running { http_addr, private_addr, api, in_force, sessions, stop_http, http, events, ends: media.ends })
     }
 }
 
@@ -113,6 +119,12 @@ impl Running {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/", reachable(self.http_addr))
+    }
+
+    /// What reads the configuration again, by `read`.
+    #[must_use]
+    pub fn reloader(&self, read: Read) -> Reloader {
+        Reloader::new(read, self.api.clone(), self.in_force.clone())
     }
 
     /// Returns when a worker has ended although nobody told it to: its sessions are gone, and the server is of no use.

@@ -33,6 +33,8 @@ pub const WORKERS: usize = 256;
 pub const WORKER_EVENTS: usize = 4096;
 /// From the offer to the worker's verdict. Its turn takes milliseconds, and OBS gives up after 8 s.
 pub const ADMIT_TIME: Duration = Duration::from_secs(3);
+/// Between two scrapes of the metrics; who comes sooner gets the same text again. Prometheus comes every few seconds.
+pub const SCRAPE_INTERVAL: Duration = Duration::from_millis(500);
 /// From the question to a worker to what it says of its rooms.
 pub const INSPECT_TIME: Duration = Duration::from_secs(1);
 /// Characters of our ICE user name fragment, 6 bits each: two of 20,000 sessions are never the same (RFC 8445 §5.3 asks
@@ -55,3 +57,5 @@ const _: () = assert!(ICE_UFRAG_CHARS >= 4 && ICE_PWD_CHARS >= 22, "RFC 8839 §5
 
 /// Requests that the server itself has under way (webhooks, key sets): each holds a thread until its deadline.
 pub const FETCHES: usize = 16;
+/// Largest configuration file: a thousand rooms with everything set have 300 kB.
+pub const CONFIG_FILE_BYTES: u64 = 4 << 20;

@@ -51,7 +51,9 @@ impl Sessions {
         let received: BTreeMap<(usize, &RoomName), Traffic> = states
             .iter()
             .enumerate()
-            .flat_map(|(worker, state)| state.iter().flat_map(move |state| state.rooms.iter().map(move |room| (worker, room))))
+            .flat_map(|(worker, state)| {
+                state.iter().flat_map(move |state| state.rooms.iter().map(move |room| (worker, room)))
+            })
             .map(|(worker, room)| {
                 let (packets, bytes) = (room.media.packets_in, room.media.bytes_in);
                 ((worker, &room.name), Traffic { packets, bytes })

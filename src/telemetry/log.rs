@@ -60,18 +60,6 @@ pub enum LogFormat {
     Json,
 }
 
-impl LogFormat {
-    /// From `human` or `json`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "human" => Some(Self::Human),
-            "json" => Some(Self::Json),
-            _ => None,
-        }
-    }
-}
-
 /// Why the filter was not changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum LogError {
@@ -108,12 +96,18 @@ pub fn start(config: &LogConfig) {
 /// # Errors
 /// [`LogError`]; the filter is as before then.
 pub fn set_filter(filter: &str) -> Result<(), LogError> {
-    let config = LogConfig::parse(filter).ok_or(LogError::Filter)?;
-    let handle = FILTER.get().ok_or(LogError::NotStarted)?;
-    handle.reload(config.filter()).map_err(|_| LogError::NotStarted)?;
-    // Whatever the filter says: who reads the log should know why it changed.
-    tracing::error!(target: "rillcast::log", filter = config.filter, "the log's filter was changed");
+    set(&LogConfig::parse(filter).ok_or(LogError::Filter)?)?;
+    tracing::info!(filter, "the log's filter was changed");
     Ok(())
+}
+
+/// The same, from the configuration.
+///
+/// # Errors
+/// [`LogError::NotStarted`]
+pub fn set(config: &LogConfig) -> Result<(), LogError> {
+    let handle = FILTER.get().ok_or(LogError::NotStarted)?;
+    handle.reload(config.filter()).map_err(|_| LogError::NotStarted)
 }
 
 /// What is logged now, as it was set last; `None` where nobody started the log.

@@ -4,9 +4,14 @@
 //! The four `live_` series are the contract's; they alone carry the names of rooms, and end with them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::limits;
 use crate::session::Sessions;
 use crate::session::overview::Overview;
 use crate::telemetry::families::Families;
@@ -23,11 +28,17 @@ pub struct Metrics {
     started: SystemTime,
     /// Seconds since 1970; 0 where there is no certificate.
     certificate_expiry: AtomicU64,
+    last: Mutex<Option<(Instant, Arc<str>)>>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { requests: Requests::default(), started: SystemTime::now(), certificate_expiry: AtomicU64::new(0) }
+        Self {
+            requests: Requests::default(),
+            started: SystemTime::now(),
+            certificate_expiry: AtomicU64::new(0),
+            last: Mutex::default(),
+        }
     }
 }
 
@@ -38,8 +49,21 @@ impl Metrics {
         self.certificate_expiry.store(seconds, Ordering::Relaxed);
     }
 
-    /// A scrape.
-    pub async fn text(&self, sessions: &Sessions) -> String {
+    /// A scrape, or the one before where that was a moment ago: anybody may ask, and each one costs the workers
+    /// something.
+    pub async fn text(&self, sessions: &Sessions) -> Arc<str> {
+        let mut last = self.last.lock().await;
+        if let Some((at, text)) = &*last
+            && at.elapsed() < limits::SCRAPE_INTERVAL
+        {
+            return text.clone();
+        }
+        let text: Arc<str> = self.scrape(sessions).await.into();
+        *last = Some((Instant::now(), text.clone()));
+        text
+    }
+
+    async fn scrape(&self, sessions: &Sessions) -> String {
         let overview = sessions.overview().await;
         let mut families = Families::default();
         live(&mut families, &overview);

@@ -1,5 +1,5 @@
-//! What flows through the workers, and what was said of it. All of it by worker: one that does not answer in time leaves
-//! its series out, where a sum over all workers would seem to fall.
+//! What flows through the workers, and what was said of it. All of it by worker: one that does not answer in time
+//! leaves its series out, where a sum over all workers would seem to fall.
 
 use crate::session::overview::Overview;
 use crate::sfu::counts::{Asked, Traffic};

@@ -2,6 +2,7 @@
 
 mod flows;
 mod limits;
+mod metrics;
 mod patch;
 mod server;
 mod table;
