@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::http::observe::Refusal;
 use crate::limits;
 use crate::session::SessionError;
+use crate::telemetry::requests::FAULT;
 
 /// What a request can fail with.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,7 +82,7 @@ impl ApiError {
             Self::Unservable(detail) => (StatusCode::UNPROCESSABLE_ENTITY, "offer cannot be served", Some(detail)),
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too many requests", None),
             Self::Unavailable(detail) => (StatusCode::SERVICE_UNAVAILABLE, "service unavailable", Some(detail)),
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal server error", None),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, FAULT, None),
         }
     }
 }
