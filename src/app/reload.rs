@@ -1,13 +1,14 @@
 //! The configuration read again while the server runs: all of it holds from then on, or nothing changes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tracing::{error, info, warn};
 
 use crate::config::show::InForce;
 use crate::config::{Config, ConfigError};
 use crate::http::Api;
-use crate::telemetry::log;
+use crate::http::operations::{self, OperationError, Operations};
+use crate::telemetry::log::{self, LogError};
 
 /// Reads the configuration from where it came from.
 pub type Read = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
@@ -15,7 +16,8 @@ pub type Read = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 /// Reads the configuration again, and puts it into force.
 pub struct Reloader {
     read: Read,
-    api: Arc<Api>,
+    /// It holds this one.
+    api: Weak<Api>,
     /// What was in force at the start, of the keys that need a restart.
     started: InForce,
     /// One at a time, so that the last one who reads is the last one who writes.
@@ -30,7 +32,7 @@ pub struct Reloaded {
 }
 
 impl Reloader {
-    pub(super) fn new(read: Read, api: Arc<Api>, started: InForce) -> Self {
+    pub(super) fn new(read: Read, api: Weak<Api>, started: InForce) -> Self {
         Self { read, api, started, turn: Mutex::new(()) }
     }
 
@@ -41,7 +43,9 @@ impl Reloader {
     pub fn reload(&self) -> Result<Reloaded, ConfigError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let config = (self.read)().inspect_err(|error| error!(%error, "the configuration was not reloaded"))?;
-        self.api.reload(&config.http, &config.auth, config.session.clone());
+        if let Some(api) = self.api.upgrade() {
+            api.reload(&config.http, &config.auth, config.session.clone());
+        }
         // In a process whose log is another's, that stays as it is.
         let _ = log::set(&config.log);
         let needs_restart = self.started.needing_restart(&config.in_force);
@@ -50,5 +54,21 @@ impl Reloader {
         }
         info!("the configuration was reloaded");
         Ok(Reloaded { needs_restart })
+    }
+}
+
+/// The administrator's way to the same.
+impl Operations for Reloader {
+    fn reload(&self) -> Result<operations::Reloaded, OperationError> {
+        let Reloaded { needs_restart } =
+            Reloader::reload(self).map_err(|error| OperationError::Invalid(error.to_string()))?;
+        Ok(operations::Reloaded { needs_restart })
+    }
+
+    fn set_log_filter(&self, filter: &str) -> Result<(), OperationError> {
+        log::set_filter(filter).map_err(|error| match error {
+            LogError::Filter => OperationError::Invalid(error.to_string()),
+            LogError::NotStarted => OperationError::Unsupported,
+        })
     }
 }

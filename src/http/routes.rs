@@ -3,51 +3,105 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use axum::handler::Handler;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::any;
+use axum::routing::{MethodRouter, any};
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
 use crate::http::error::ApiError;
-use crate::http::{Api, assets, cors, info, metrics, observe, rate, resource, whep, whip};
+use crate::http::gate::Methods;
+use crate::http::{Api, admin, assets, cors, endpoint, info, metrics, observe, openapi, rate, resource, whep, whip};
 
-/// All routes for everybody; those of [`router_private`] too, unless that has a listener of its own.
+/// What answers a path.
+struct Route {
+    /// As axum has it; OpenAPI writes it the same way.
+    path: &'static str,
+    /// What the handler checks, and what `Allow` says.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the handler knows them too; tests hold both in step"))]
+    methods: &'static Methods,
+    handler: MethodRouter<Arc<Api>>,
+}
+
+fn route<H, T>(path: &'static str, methods: &'static Methods, handler: H) -> Route
+where
+    H: Handler<T, Arc<Api>>,
+    T: 'static,
+{
+    Route { path, methods, handler: any(handler) }
+}
+
+/// All routes: the only list of them.
+fn routes() -> Vec<Route> {
+    vec![
+        route("/api/whip/publish/{room}", &endpoint::METHODS, whip::publish),
+        route("/whip/{room}", &endpoint::METHODS, whip::publish),
+        route("/api/whep/play/{room}", &endpoint::METHODS, whep::play),
+        route("/whep/{room}", &endpoint::METHODS, whep::play),
+        route("/api/whip/session/{id}", &resource::METHODS, resource::publisher),
+        route("/api/whep/session/{id}", &resource::METHODS, resource::subscriber),
+        route("/api/bootstrap", &info::METHODS, info::bootstrap),
+        route("/api/rooms", &info::METHODS, info::rooms),
+        route("/api/rooms/{room}", &info::METHODS, info::room),
+        route("/api/openapi.json", &info::METHODS, openapi::description),
+        route("/api/admin/status", &info::METHODS, admin::status),
+        route("/api/admin/overview", &info::METHODS, admin::overview),
+        route("/api/admin/history", &info::METHODS, admin::history),
+        route("/api/admin/rooms/{room}/history", &info::METHODS, admin::room_history),
+        route("/api/admin/rooms/{room}/close", &admin::ACTION, admin::close),
+        route("/api/admin/rooms/{room}/block", &admin::BLOCK, admin::block),
+        route("/api/admin/blocks", &info::METHODS, admin::blocks),
+        route("/api/admin/sessions", &info::METHODS, admin::sessions),
+        route("/api/admin/sessions/{key}", &admin::SESSION, admin::session),
+        route("/api/admin/drain", &admin::ACTION, admin::drain),
+        route("/api/admin/reload", &admin::ACTION, admin::reload),
+        route("/api/admin/log", &admin::ACTION, admin::log),
+        route("/metrics", &info::METHODS, metrics::metrics),
+        route("/healthz", &info::METHODS, info::healthz),
+        route("/readyz", &info::METHODS, info::readyz),
+        route("/", &info::METHODS, assets::index),
+        route("/web/{name}", &info::METHODS, assets::file),
+        route("/watch/{room}", &info::METHODS, assets::watch),
+    ]
+}
+
+/// Paths and the methods that they have, as in `Allow`.
+#[cfg(test)]
+pub(super) fn table() -> Vec<(&'static str, &'static str)> {
+    routes().into_iter().map(|route| (route.path, route.methods.allow)).collect()
+}
+
+impl Route {
+    /// Only for who operates the server, where that has a listener of its own.
+    fn is_private(&self) -> bool {
+        self.path == "/metrics" || self.path.starts_with("/api/admin/")
+    }
+
+    /// What the listener of its own has beside that: whether the server lives, and the page.
+    fn is_shared(&self) -> bool {
+        ["/healthz", "/readyz", "/web/{name}"].contains(&self.path)
+    }
+}
+
+/// The routes for everybody; without those of [`router_private`], where that has a listener of its own.
 pub fn router(api: Arc<Api>) -> Router {
-    let router = if api.is_split { Router::new() } else { private() };
-    let router = router
-        .route("/api/whip/publish/{room}", any(whip::publish))
-        .route("/whip/{room}", any(whip::publish))
-        .route("/api/whep/play/{room}", any(whep::play))
-        .route("/whep/{room}", any(whep::play))
-        .route("/api/whip/session/{id}", any(resource::publisher))
-        .route("/api/whep/session/{id}", any(resource::subscriber))
-        .route("/api/bootstrap", any(info::bootstrap))
-        .route("/api/rooms", any(info::rooms))
-        .route("/api/rooms/{room}", any(info::room))
-        .route("/healthz", any(info::healthz))
-        .route("/readyz", any(info::readyz))
-        .route("/", any(assets::index))
-        .route("/web/{name}", any(assets::file))
-        .route("/watch/{room}", any(assets::watch))
-        .fallback(|| async { ApiError::NotFound })
-        .layer(middleware::from_fn_with_state(api.clone(), rate::layer));
-    finish(router, api)
+    let is_split = api.is_split;
+    build(api, |route| !is_split || !route.is_private())
 }
 
-/// The routes of the private listener: metrics, and whether the server lives.
+/// The routes of the private listener.
 pub fn router_private(api: Arc<Api>) -> Router {
-    let router = private().route("/healthz", any(info::healthz)).route("/readyz", any(info::readyz));
-    finish(router.fallback(|| async { ApiError::NotFound }), api)
+    build(api, |route| route.is_private() || route.is_shared())
 }
 
-/// What an operator may not want everybody to see.
-fn private() -> Router<Arc<Api>> {
-    Router::new().route("/metrics", any(metrics::metrics))
-}
-
-fn finish(router: Router<Arc<Api>>, api: Arc<Api>) -> Router {
-    router
+fn build(api: Arc<Api>, is_meant: impl Fn(&Route) -> bool) -> Router {
+    routes()
+        .into_iter()
+        .filter(is_meant)
+        .fold(Router::new(), |router, route| router.route(route.path, route.handler))
+        .fallback(|| async { ApiError::NotFound })
+        .layer(middleware::from_fn_with_state(api.clone(), rate::layer))
         .layer(CatchPanicLayer::custom(internal_error))
         .layer(middleware::from_fn_with_state(api.clone(), cors::layer))
         .layer(middleware::from_fn_with_state(api.clone(), observe::layer))

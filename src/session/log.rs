@@ -11,7 +11,7 @@ use crate::worker::mailbox::{EndReason, Summary};
 
 /// The worker has admitted it.
 pub(super) fn started(session: SessionId, role: Role, room: &RoomName) {
-    info!(%room, role = role.name(), ?session, "session started");
+    info!(%room, role = role.name(), session = %session.key(), "session started");
 }
 
 /// As a number, which JSON has none of 128 bits for.
@@ -32,7 +32,7 @@ pub(super) fn ended(session: SessionId, resource: &Resource, reason: EndReason, 
     info!(
         %room,
         role = role.name(),
-        ?session,
+        session = %session.key(),
         reason = reason.name(),
         seconds = since.elapsed().as_secs(),
         connected = gcm.is_some(),

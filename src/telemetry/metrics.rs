@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::limits;
 use crate::session::Sessions;
-use crate::session::overview::Overview;
+use crate::session::snapshot::Snapshot;
 use crate::telemetry::families::Families;
 use crate::telemetry::requests::Requests;
 use crate::telemetry::{process, traffic, workers};
@@ -64,12 +64,12 @@ impl Metrics {
     }
 
     async fn scrape(&self, sessions: &Sessions) -> String {
-        let overview = sessions.overview().await;
+        let snapshot = sessions.snapshot().await;
         let mut families = Families::default();
-        live(&mut families, &overview);
-        sessions_and_joins(&mut families, &overview);
-        traffic::add(&mut families, &overview);
-        workers::add(&mut families, &overview);
+        live(&mut families, &snapshot);
+        sessions_and_joins(&mut families, &snapshot);
+        traffic::add(&mut families, &snapshot);
+        workers::add(&mut families, &snapshot);
         self.requests.add_to(&mut families);
         self.server(&mut families);
         process::add(&mut families, self.started);
@@ -90,8 +90,8 @@ impl Metrics {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-fn live(families: &mut Families, overview: &Overview) {
-    let rooms = &overview.rooms;
+fn live(families: &mut Families, snapshot: &Snapshot) {
+    let rooms = &snapshot.rooms;
     families.gauge("live_rooms", "Rooms with a session.", [(Vec::new(), rooms.len() as f64)]);
     families.gauge(
         "live_subscribers",
@@ -113,21 +113,21 @@ fn live(families: &mut Families, overview: &Overview) {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-fn sessions_and_joins(families: &mut Families, overview: &Overview) {
+fn sessions_and_joins(families: &mut Families, snapshot: &Snapshot) {
     let labels = |(role, state): (&'static str, &'static str)| vec![("role", role), ("state", state)];
     families.gauge(
         "rillcast_sessions",
         "Sessions: connecting until the handshake is done.",
-        overview.sessions.iter().map(|(key, count)| (labels(*key), *count as f64)),
+        snapshot.sessions.iter().map(|(key, count)| (labels(*key), *count as f64)),
     );
     let ends: BTreeMap<_, _> =
-        overview.counts.ends.iter().map(|((role, reason), count)| ((role.name(), reason.name()), *count)).collect();
+        snapshot.counts.ends.iter().map(|((role, reason), count)| ((role.name(), reason.name()), *count)).collect();
     families.counter(
         "rillcast_session_ends_total",
         "Sessions that ended, by reason.",
         ends.into_iter().map(|((role, reason), count)| (vec![("role", role), ("reason", reason)], count)),
     );
-    let joins = || overview.counts.joins.iter().map(|(role, joins)| (vec![("role", role.name())], joins));
+    let joins = || snapshot.counts.joins.iter().map(|(role, joins)| (vec![("role", role.name())], joins));
     families.histogram(
         "rillcast_join_answer_seconds",
         "From a client's offer to our answer.",

@@ -1,7 +1,7 @@
 //! What flows through the workers, and what was said of it. All of it by worker: one that does not answer in time
 //! leaves its series out, where a sum over all workers would seem to fall.
 
-use crate::session::overview::Overview;
+use crate::session::snapshot::Snapshot;
 use crate::sfu::counts::{Asked, Traffic};
 use crate::sfu::drop::DropReason;
 use crate::telemetry::families::Families;
@@ -101,8 +101,8 @@ const ROWS: [Row; 11] = [
 ];
 
 /// Adds all of it.
-pub(super) fn add(families: &mut Families, overview: &Overview) {
-    let answered = || overview.workers.iter().filter_map(|worker| Some((worker, worker.state.as_ref()?)));
+pub(super) fn add(families: &mut Families, snapshot: &Snapshot) {
+    let answered = || snapshot.workers.iter().filter_map(|worker| Some((worker, worker.state.as_ref()?)));
     for row in &ROWS {
         let samples = answered().flat_map(|(worker, state)| {
             (row.figures)(state).into_iter().map(move |(value, figure)| {

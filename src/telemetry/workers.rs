@@ -1,6 +1,6 @@
 //! How the workers are: their load, their turns, what waits in them.
 
-use crate::session::overview::{Overview, WorkerView};
+use crate::session::snapshot::{Snapshot, WorkerView};
 use crate::telemetry::families::{Families, Labels};
 use crate::worker::state::WorkerState;
 
@@ -10,8 +10,8 @@ fn labels(worker: &WorkerView) -> Labels<'_> {
 
 /// Adds all of it.
 #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-pub(super) fn add(families: &mut Families, overview: &Overview) {
-    let workers = &overview.workers;
+pub(super) fn add(families: &mut Families, snapshot: &Snapshot) {
+    let workers = &snapshot.workers;
     families.gauge(
         "rillcast_worker_up",
         "1 where the worker answered this scrape in time; else its other series are left out.",

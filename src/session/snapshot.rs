@@ -11,7 +11,7 @@ use crate::worker::mailbox::WorkerState;
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Overview {
+pub struct Snapshot {
     /// Sessions by role and state; those with none are there too.
     pub sessions: BTreeMap<(&'static str, &'static str), usize>,
     /// Rooms with an admitted session, in the order of their names.
@@ -46,7 +46,7 @@ pub struct WorkerView {
 
 impl Sessions {
     /// The server as it is now.
-    pub async fn overview(&self) -> Overview {
+    pub async fn snapshot(&self) -> Snapshot {
         let states = self.worker_states().await;
         let received: BTreeMap<(usize, &RoomName), Traffic> = states
             .iter()
@@ -76,6 +76,6 @@ impl Sessions {
         let rooms = homes.into_iter().map(figures).collect();
         let workers = self.workers.awake().into_iter().zip(states).enumerate();
         let view = |(number, (awake, state)): (usize, _)| WorkerView { name: number.to_string(), awake, state };
-        Overview { sessions, rooms, workers: workers.map(view).collect(), counts: self.counts() }
+        Snapshot { sessions, rooms, workers: workers.map(view).collect(), counts: self.counts() }
     }
 }
