@@ -3,6 +3,7 @@
 mod admin;
 mod flows;
 mod limits;
+mod metrics;
 mod openapi;
 mod patch;
 mod server;
