@@ -88,7 +88,6 @@ pub(super) enum Scope {
     /// All of them.
     Any,
     /// Those that one of the patterns covers.
-    #[allow(dead_code, reason = "signed tokens make it")]
     Rooms(Vec<Pattern>),
     /// Those whose static token this is, and those that need none.
     Token(Option<Digest>),

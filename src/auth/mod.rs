@@ -1,17 +1,21 @@
 //! Who may: what a request shows becomes a [`Grant`], or a [`Refusal`] with a name. [`Authenticator`] is the one place
 //! where that is decided.
 //!
-//! A room's static tokens come before those of all rooms, and a signed token is an alternative to either. With nothing
-//! configured all may, but nobody is an administrator. A client hears `unauthorized` and nothing more.
+//! A room's static tokens come before those of all rooms; a signed token is an alternative to either, and a webhook to
+//! both. With nothing configured all may, but nobody is an administrator. A client hears `unauthorized` and nothing
+//! more.
 
 mod authenticator;
 mod digest;
 mod grant;
+pub mod jwt;
 pub mod pattern;
 mod presented;
 mod refusal;
 mod tiers;
+mod webhook;
 
+use crate::auth::jwt::JwtConfig;
 use crate::auth::pattern::Pattern;
 use crate::secret::Secret;
 
@@ -36,6 +40,10 @@ pub struct AuthConfig {
     /// Rooms with tokens of their own. The entry that names a room exactly is the room's, else the first whose pattern
     /// covers it.
     pub rooms: Vec<RoomAccess>,
+    /// Signed tokens.
+    pub jwt: JwtConfig,
+    /// Where it is asked who may, when no token says so.
+    pub webhook_url: Option<String>,
     /// A session goes on when the signed token it began with has expired.
     pub session_outlives_token: bool,
 }
@@ -49,6 +57,8 @@ impl Default for AuthConfig {
             publish_token: None,
             admin_token: None,
             rooms: Vec::new(),
+            jwt: JwtConfig::default(),
+            webhook_url: None,
             session_outlives_token: true,
         }
     }
@@ -56,9 +66,8 @@ impl Default for AuthConfig {
 
 impl AuthConfig {
     /// True where there are credentials besides static tokens.
-    #[allow(clippy::unused_self)]
     fn has_other_credentials(&self) -> bool {
-        false
+        self.jwt.is_enabled() || self.webhook_url.is_some()
     }
 }
 

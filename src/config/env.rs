@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::media::{MediaConfig, PublicAddress, TcpPorts};
 use crate::config::{Config, ConfigError};
 use crate::http::cors::AllowedOrigin;
-use crate::http::ice::IceServer;
+use crate::http::ice::{IceServer, TurnCredentials};
 use crate::http::{HttpConfig, ListenAddr};
 use crate::limits;
 use crate::net::interfaces::InterfaceFilter;
@@ -119,7 +119,8 @@ impl<'a> Source<'a> {
         let turn: Vec<IceServer> = match (turn.is_empty(), user, password) {
             (true, _, _) => Vec::new(),
             (false, Some(user), Some(password)) => {
-                turn.into_iter().map(|url| IceServer::turn(url, &user, &password)).collect()
+                let credentials = TurnCredentials::Fixed { user, password };
+                turn.into_iter().map(|url| IceServer::turn(url, credentials.clone())).collect()
             }
             // Browsers refuse a TURN server without both.
             (false, None, _) => return Err(error("TURN_USERNAME", "nothing", TURN_CREDENTIALS)),
