@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use crate::auth::AuthConfig;
 use crate::auth::digest::Digest;
 use crate::auth::grant::{Action, Grant, Need, Principal, Scope};
 use crate::auth::jwt::{self, Verifier};
@@ -10,7 +11,6 @@ use crate::auth::presented::Presented;
 use crate::auth::refusal::{Refusal, Refusals};
 use crate::auth::tiers::{Door, Tiers};
 use crate::auth::webhook::Webhook;
-use crate::auth::AuthConfig;
 use crate::id::RoomName;
 use crate::limits;
 use crate::net::clock;

@@ -12,8 +12,12 @@ pub mod jwt;
 pub mod pattern;
 mod presented;
 mod refusal;
+#[cfg(test)]
+mod testing;
 mod tiers;
 mod webhook;
+#[cfg(test)]
+mod webhook_tests;
 
 use crate::auth::jwt::JwtConfig;
 use crate::auth::pattern::Pattern;

@@ -85,6 +85,12 @@ impl IceServer {
         Self { url, credentials: Some(credentials) }
     }
 
+    /// True where it has credentials, which only those may know who may publish or play.
+    #[must_use]
+    pub fn is_turn(&self) -> bool {
+        self.credentials.is_some()
+    }
+
     /// The server with credentials for one session that begins now.
     fn told(&self, now: SystemTime) -> IceServerJson {
         let (username, credential) = self.credentials.as_ref().map(|credentials| credentials.make(now)).unzip();
@@ -156,7 +162,7 @@ impl IceLinks {
     #[must_use]
     pub fn json(&self, authorised: bool, now: SystemTime) -> Vec<IceServerJson> {
         let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let told = servers.iter().filter(|server| authorised || server.credentials.is_none());
+        let told = servers.iter().filter(|server| authorised || !server.is_turn());
         told.map(|server| server.told(now)).collect()
     }
 }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::any;
+use axum::routing::{MethodRouter, any};
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
@@ -12,23 +12,31 @@ use tracing::error;
 use crate::http::error::ApiError;
 use crate::http::{Api, assets, cors, info, rate, resource, whep, whip};
 
+/// Every path, and what answers it. One list, so that a test can hold it against the table of who may what.
+#[must_use]
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
+    vec![
+        ("/api/whip/publish/{room}", any(whip::publish)),
+        ("/whip/{room}", any(whip::publish)),
+        ("/api/whep/play/{room}", any(whep::play)),
+        ("/whep/{room}", any(whep::play)),
+        ("/api/whip/session/{id}", any(resource::publisher)),
+        ("/api/whep/session/{id}", any(resource::subscriber)),
+        ("/api/bootstrap", any(info::bootstrap)),
+        ("/api/rooms", any(info::rooms)),
+        ("/api/rooms/{room}", any(info::room)),
+        ("/healthz", any(info::healthz)),
+        ("/readyz", any(info::readyz)),
+        ("/", any(assets::index)),
+        ("/web/{name}", any(assets::file)),
+        ("/watch/{room}", any(assets::watch)),
+    ]
+}
+
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
-    Router::new()
-        .route("/api/whip/publish/{room}", any(whip::publish))
-        .route("/whip/{room}", any(whip::publish))
-        .route("/api/whep/play/{room}", any(whep::play))
-        .route("/whep/{room}", any(whep::play))
-        .route("/api/whip/session/{id}", any(resource::publisher))
-        .route("/api/whep/session/{id}", any(resource::subscriber))
-        .route("/api/bootstrap", any(info::bootstrap))
-        .route("/api/rooms", any(info::rooms))
-        .route("/api/rooms/{room}", any(info::room))
-        .route("/healthz", any(info::healthz))
-        .route("/readyz", any(info::readyz))
-        .route("/", any(assets::index))
-        .route("/web/{name}", any(assets::file))
-        .route("/watch/{room}", any(assets::watch))
+    let routes = routes().into_iter().fold(Router::new(), |router, (path, handler)| router.route(path, handler));
+    routes
         .fallback(|| async { ApiError::NotFound })
         .layer(middleware::from_fn_with_state(api.clone(), rate::layer))
         .layer(CatchPanicLayer::custom(internal_error))

@@ -20,7 +20,7 @@ pub const KEY_SET_KEYS: usize = 64;
 /// Least time between two fetches of a key set, whatever keys tokens name.
 pub const KEY_SET_INTERVAL: Duration = Duration::from_secs(10);
 /// So old a key set is fetched again: a key that the issuer took out counts no longer than this.
-pub const KEY_SET_AGE: Duration = Duration::from_secs(300);
+pub const KEY_SET_AGE: Duration = Duration::from_mins(5);
 
 /// From the question to the webhook to its answer.
 pub const AUTH_WEBHOOK_TIME: Duration = Duration::from_secs(2);

@@ -6,6 +6,7 @@ use tokio::time::{Instant, timeout};
 use crate::auth::{Grant, Principal};
 use crate::id::{Mid, RoomName, SessionId};
 use crate::limits;
+use crate::net::clock;
 use crate::rtp::codec::Format;
 use crate::sdp::answer::{Local, answer_play, answer_publish};
 use crate::sdp::offer::Offer;
@@ -32,7 +33,7 @@ impl Sessions {
     /// [`SessionError`]; nothing is left of the session then.
     pub async fn publish(&self, room: &RoomName, grant: &Grant, offer: &str) -> Result<Created, SessionError> {
         let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Publisher, room, &grant.principal, &offer)?;
+        let mut admission = self.reserve(Role::Publisher, room, grant, &offer)?;
         let answer = admission.local(|local| answer_publish(&offer, local))?;
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
         let formats = answer.tracks.iter().map(|track| track.format.clone()).collect();
@@ -61,7 +62,7 @@ impl Sessions {
             return Err(SessionError::NoPublisher);
         }
         let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Subscriber, room, &grant.principal, &offer)?;
+        let mut admission = self.reserve(Role::Subscriber, room, grant, &offer)?;
         let mut ssrcs = random::Ssrcs::default();
         let published = std::mem::take(&mut admission.reserved.formats);
         let answer = admission.local(|local| answer_play(&offer, local, &published, &mut || ssrcs.next()))?;
@@ -89,7 +90,7 @@ impl Sessions {
         &self,
         role: Role,
         room: &RoomName,
-        principal: &Principal,
+        grant: &Grant,
         offer: &Offer,
     ) -> Result<Admission<'_>, SessionError> {
         let id = random::session_id();
@@ -98,8 +99,11 @@ impl Sessions {
         let reserved = {
             let mut registry = self.registry();
             registry.measure(Instant::now(), &self.workers.awake());
-            registry.reserve(id, role, room, principal.clone(), ice).map_err(|_| FULL)?
+            registry.reserve(id, role, room, grant.principal.clone(), ice).map_err(|_| FULL)?
         };
+        if let Some(end) = grant.session_until {
+            self.end_at(id, end, clock::wall());
+        }
         let credentials = random::credentials();
         let (room, began) = (room.clone(), Instant::now());
         Ok(Admission {

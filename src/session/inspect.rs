@@ -76,7 +76,7 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::Principal;
+    use crate::auth::Grant;
     use crate::session::SessionConfig;
     use crate::session::testing::{self, Mood, offer};
 
@@ -86,7 +86,7 @@ mod tests {
         let room = |name| RoomName::parse(name).unwrap();
         let mut ids = Vec::new();
         for name in ["a", "b"] {
-            let created = sessions.publish(&room(name), &Principal::Anyone, &offer("chromium-H264-whip.sdp")).await;
+            let created = sessions.publish(&room(name), &Grant::anyone(), &offer("chromium-H264-whip.sdp")).await;
             ids.push(created.unwrap().id);
         }
         let whole = sessions.inspect_sessions(&Which::All).await;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::auth::grant::{Action, Grant, Need, Principal, Scope};
-use crate::auth::jwt::JwtConfig;
+use crate::auth::jwt::{self, JwtConfig};
 use crate::auth::pattern::Pattern;
 use crate::auth::refusal::Refusal;
 use crate::limits;
@@ -78,7 +78,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 impl Claims {
     /// From a token's payload.
     pub(super) fn parse(payload: &[u8]) -> Result<Self, Refusal> {
-        serde_json::from_slice(payload).map_err(|_| Refusal::Malformed)
+        jwt::object(payload)
     }
 
     /// Time, issuer and audience.
@@ -218,8 +218,7 @@ mod tests {
 
     #[test]
     fn issuers_and_audiences() {
-        let config =
-            JwtConfig { issuer: Some("us".into()), audience: Some("rillcast".into()), ..JwtConfig::default() };
+        let config = JwtConfig { issuer: Some("us".into()), audience: Some("rillcast".into()), ..JwtConfig::default() };
         let table = [
             (json!({"iss": "us", "aud": "rillcast"}), None),
             (json!({"iss": "us", "aud": ["x", "rillcast"]}), None),

@@ -2,7 +2,8 @@
 //! All but RSA's have one length, so what stands before the key is always the same.
 
 /// id-ecPublicKey on prime256v1, and a bit string of 65 bytes (RFC 5480 §2).
-const P256: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\0";
+const P256: &[u8] =
+    b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\0";
 /// id-Ed25519, and a bit string of 32 bytes (RFC 8410 §4).
 const ED25519: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\0";
 /// rsaEncryption without parameters (RFC 3279 §2.3.1).

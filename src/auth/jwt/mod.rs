@@ -124,7 +124,7 @@ impl<'a> Compact<'a> {
         let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed)?;
         let (header, payload) = message.split_once('.').ok_or(Refusal::Malformed)?;
         let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| Refusal::Malformed)?;
-        let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| Refusal::Malformed)?;
+        let header: Header<'_> = object(&header)?;
         if header.crit.is_some() {
             return Err(Refusal::Critical);
         }
@@ -145,6 +145,12 @@ impl<'a> Compact<'a> {
     fn payload(&self) -> Result<Vec<u8>, Refusal> {
         URL_SAFE_NO_PAD.decode(self.payload).map_err(|_| Refusal::Malformed)
     }
+}
+
+/// A JSON object. serde would take an array for a structure too, its elements in the order of the fields.
+fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Refusal> {
+    let object = json.trim_ascii_start().first() == Some(&b'{');
+    object.then(|| serde_json::from_slice(json).ok()).flatten().ok_or(Refusal::Malformed)
 }
 
 /// True for what may be a signed token: two dots, of which other tokens hardly have any.

@@ -75,7 +75,9 @@ impl Signer {
                 key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).ok()?;
                 Some(signature)
             }
-            Self::P256(key) => key.sign(&random, message).ok().as_ref().map(signature::Signature::as_ref).map(<[u8]>::to_vec),
+            Self::P256(key) => {
+                key.sign(&random, message).ok().as_ref().map(signature::Signature::as_ref).map(<[u8]>::to_vec)
+            }
             Self::Ed25519(key) => Some(key.sign(message).as_ref().to_vec()),
         }
     }
