@@ -72,7 +72,7 @@ impl Authenticator {
         match &grant.scope {
             Scope::Any => true,
             Scope::Rooms(patterns) => {
-                patterns.iter().any(|pattern| pattern.covers(room)) || tiers.opens(Action::Read, Some(room), None)
+                patterns.iter().any(|pattern| pattern.matches(room)) || tiers.opens(Action::Read, Some(room), None)
             }
             Scope::Token(shown) => tiers.opens(Action::Read, Some(room), *shown),
         }
@@ -173,7 +173,7 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::ClientAddress;
+    use crate::id::{ClientAddress, RoomPattern};
 
     fn room(name: &str) -> RoomName {
         RoomName::parse(name).unwrap()
@@ -258,7 +258,7 @@ mod tests {
         let config = AuthConfig {
             token: Some(Secret::new("g")),
             rooms: vec![crate::auth::RoomAccess {
-                pattern: crate::auth::pattern::Pattern::parse("own").unwrap(),
+                pattern: RoomPattern::parse("own").unwrap(),
                 token: Some(Secret::new("r")),
                 play: None,
                 play_token: None,

@@ -9,7 +9,6 @@ mod authenticator;
 mod digest;
 mod grant;
 pub mod jwt;
-pub mod pattern;
 mod presented;
 mod refusal;
 #[cfg(test)]
@@ -20,7 +19,7 @@ mod webhook;
 mod webhook_tests;
 
 use crate::auth::jwt::JwtConfig;
-use crate::auth::pattern::Pattern;
+use crate::id::RoomPattern;
 use crate::secret::Secret;
 
 pub use crate::auth::authenticator::Authenticator;
@@ -41,8 +40,7 @@ pub struct AuthConfig {
     pub publish_token: Option<Secret>,
     /// The administrator's token; without one, and without signed tokens, nobody is an administrator.
     pub admin_token: Option<Secret>,
-    /// Rooms with tokens of their own. The entry that names a room exactly is the room's, else the first whose pattern
-    /// covers it.
+    /// Rooms with rules of their own. Of several that fit a room, the first one that says something decides.
     pub rooms: Vec<RoomAccess>,
     /// Signed tokens.
     pub jwt: JwtConfig,
@@ -89,7 +87,7 @@ pub enum PlayPolicy {
 #[derive(Clone, Debug)]
 pub struct RoomAccess {
     /// Which rooms.
-    pub pattern: Pattern,
+    pub pattern: RoomPattern,
     /// The token for publishing and playing.
     pub token: Option<Secret>,
     /// Whether playing needs a token. Where it is not set but a token to play is, it does.

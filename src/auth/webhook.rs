@@ -1,8 +1,8 @@
 //! Somebody else decides: a POST of what is wanted, answered with yes or no.
 //!
 //! The token itself is never sent, only its SHA-256: whoever made the token can compare, and whoever reads along learns
-//! nothing he could use. What is no clear yes is a no. Answers count for a while, so that a player that comes back, or an
-//! attacker who repeats himself, asks once.
+//! nothing he could use. What is no clear yes is a no. Answers count for a while, so that a player that comes back, or
+//! an attacker who repeats himself, asks once.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -40,7 +40,7 @@ pub(super) fn options(api: &Api, pass: &Pass) -> Response {
 }
 
 pub(super) fn add_links(api: &Api, authorised: bool, headers: &mut HeaderMap) {
-    for link in api.ice.links(authorised, clock::wall()) {
+    for link in api.settings().ice.links(authorised, clock::wall()) {
         headers.append(LINK, link);
     }
 }

@@ -32,7 +32,11 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
     pub async fn publish(&self, room: &RoomName, grant: &Grant, offer: &str) -> Result<Created, SessionError> {
-        let offer = self.open_for(offer)?;
+        let mut offer = self.open_for(offer)?;
+        let rules = self.config().rules(room);
+        if let Some(codecs) = &rules.codecs {
+            offer.keep_codecs(codecs);
+        }
         let mut admission = self.reserve(Role::Publisher, room, grant, &offer)?;
         let answer = admission.local(|local| answer_publish(&offer, local))?;
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
@@ -41,9 +45,9 @@ impl Sessions {
             // One after the other: which publisher is the room's is decided in the order of the worker's verdicts.
             let turn = admission.reserved.admission.clone();
             let _turn = turn.lock().await;
-            let takeover = self.may_take_over(room, &grant.principal);
+            let takeover = rules.takeover && self.may_take_over(room, &grant.principal);
             let peer = admission.setup(room, &offer);
-            let (tracks, max_bitrate) = (answer.tracks, self.config.max_bitrate);
+            let (tracks, max_bitrate) = (answer.tracks, rules.max_bitrate);
             let admit = |reply| AdmitPublisher { peer, tracks, max_bitrate, takeover, reply };
             let ask = |reply| Command::AdmitPublisher(Box::new(admit(reply)));
             admission.ask(ask).await?;
@@ -58,7 +62,8 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
     pub async fn play(&self, room: &RoomName, grant: &Grant, offer: &str) -> Result<Created, SessionError> {
-        if self.is_open() && !self.config.wait_for_publisher && self.registry().publisher(room).is_none() {
+        if self.is_open() && !self.config().rules(room).wait_for_publisher && self.registry().publisher(room).is_none()
+        {
             return Err(SessionError::NoPublisher);
         }
         let offer = self.open_for(offer)?;
@@ -83,7 +88,7 @@ impl Sessions {
 
     /// The same credential may take over, and nobody may where everybody has the same: none.
     fn may_take_over(&self, room: &RoomName, principal: &Principal) -> bool {
-        self.config.takeover && self.registry().publisher(room).is_some_and(|publisher| publisher.is_same(principal))
+        self.registry().publisher(room).is_some_and(|publisher| publisher.is_same(principal))
     }
 
     fn reserve(

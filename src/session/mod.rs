@@ -16,12 +16,13 @@ mod random;
 mod registry;
 mod resource;
 pub mod rooms;
+pub mod rules;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod workers;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -35,6 +36,7 @@ use crate::sdp::offer::SdpError;
 use crate::session::counts::SessionCounts;
 use crate::session::placement::Spread;
 use crate::session::registry::{Registry, Resource};
+use crate::session::rules::RoomRule;
 use crate::session::workers::Workers;
 use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event, Summary};
 
@@ -52,9 +54,14 @@ pub struct SessionConfig {
     /// A second publisher with the same credential takes over from a live one.
     pub takeover: bool,
     /// Bits per second that a publisher may send; `None` is no limit.
-    pub max_bitrate: Option<u64>,
     /// Where a room's subscribers go.
     pub spread: Spread,
+    /// Most subscribers of a room, those being admitted included; 0: no limit.
+    pub max_subscribers: usize,
+    /// Most that a publisher may send, in bits per second; 0: no limit.
+    pub max_bitrate: u64,
+    /// What is said of single rooms, the first one first.
+    pub rooms: Vec<RoomRule>,
 }
 
 /// Why a session was not created, changed or ended.
@@ -118,7 +125,7 @@ const DRAINING: SessionError = SessionError::Unavailable("the server is stopping
 
 /// All sessions of the server.
 pub struct Sessions {
-    config: SessionConfig,
+    config: RwLock<Arc<SessionConfig>>,
     workers: Workers,
     fingerprint: Fingerprint,
     registry: Mutex<Registry>,
@@ -131,8 +138,20 @@ impl Sessions {
     #[must_use]
     pub fn new(config: SessionConfig, workers: Workers, fingerprint: Fingerprint) -> Self {
         let registry = Mutex::new(Registry::new(workers.count(), limits::SESSIONS, config.spread));
+        let config = RwLock::new(Arc::new(config));
         let counts = Mutex::default();
         Self { config, workers, fingerprint, registry, counts, draining: AtomicBool::new(false) }
+    }
+
+    /// What holds from now on, for those who come: sessions that are there stay as they are.
+    pub fn reload(&self, config: SessionConfig) {
+        self.registry().set_spread(config.spread);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// What holds at the moment.
+    fn config(&self) -> Arc<SessionConfig> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// True until [`Sessions::drain`]: new sessions are taken.
@@ -147,7 +166,8 @@ impl Sessions {
         self.registry().len()
     }
 
-    /// Takes in what the workers say, and ends the sessions whose time is over, until the last of them has ended or nobody else holds the sessions.
+    /// Takes in what the workers say, and ends the sessions whose time is over, until the last worker has ended or nobody
+    /// else holds the sessions.
     pub async fn follow(sessions: Weak<Self>, mut events: mpsc::Receiver<(usize, Event)>) {
         let mut tick = interval(expiry::INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

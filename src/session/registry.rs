@@ -131,6 +131,11 @@ impl Registry {
         Self { bound, sessions, rooms, counts: vec![0; workers], loads: LoadMeter::new(workers), spread }
     }
 
+    /// Where subscribers go who come from now on.
+    pub fn set_spread(&mut self, spread: Spread) {
+        self.spread = spread;
+    }
+
     /// Takes note of how long each worker has been awake since it began.
     pub fn measure(&mut self, now: Instant, awake: &[Duration]) {
         self.loads.measure(now, awake, &self.counts);

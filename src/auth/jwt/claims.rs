@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::auth::grant::{Action, Grant, Need, Principal, Scope};
 use crate::auth::jwt::{self, JwtConfig};
-use crate::auth::pattern::Pattern;
 use crate::auth::refusal::Refusal;
+use crate::id::RoomPattern;
 use crate::limits;
 
 /// The claims that count (RFC 7519 §4.1, and ours).
@@ -116,7 +116,7 @@ impl Claims {
         }
         let scope = self.scope()?;
         let covered = match (&scope, need.room) {
-            (Scope::Rooms(patterns), Some(room)) => patterns.iter().any(|pattern| pattern.covers(room)),
+            (Scope::Rooms(patterns), Some(room)) => patterns.iter().any(|pattern| pattern.matches(room)),
             // An administrator of some rooms is none of the server.
             (Scope::Rooms(_), None) => need.action != Action::Admin,
             _ => true,
@@ -157,7 +157,7 @@ impl Claims {
 
     fn scope(&self) -> Result<Scope, Refusal> {
         let Some(rooms) = self.rooms() else { return Ok(Scope::Any) };
-        let patterns: Option<Vec<_>> = rooms.iter().map(|room| Pattern::parse(room)).collect();
+        let patterns: Option<Vec<_>> = rooms.iter().map(|room| RoomPattern::parse(room)).collect();
         patterns.map(Scope::Rooms).ok_or(Refusal::Malformed)
     }
 

@@ -2,8 +2,8 @@
 //!
 //! A set is fetched when the first token needs it, and again in the background when it has become old. A token that
 //! names a key which is not in the set has it fetched at once, because the issuer may have a new one; but the next time
-//! not before [`Pace::interval`] has passed, whatever tokens name, and one fetch is under way at most. Where a fetch fails
-//! the last good set stays.
+//! not before [`Pace::interval`] has passed, whatever tokens name, and one fetch is under way at most. Where a fetch
+//! fails the last good set stays.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
