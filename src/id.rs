@@ -58,6 +58,12 @@ impl RoomPattern {
         &self.0
     }
 
+    /// True for the name of one room.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        !self.0.contains('*')
+    }
+
     /// Whether a room's name fits. The time is bounded by the product of the lengths.
     #[must_use]
     pub fn matches(&self, room: &RoomName) -> bool {
