@@ -63,7 +63,8 @@ const JWT_KEY_SET_URL: Key = Key::new(
 )
 .expects("a URL with https:// or http://")
 .sample("https://id.example.org/.well-known/jwks.json");
-const JWT_ISSUER: Key = Key::new("auth.jwt_issuer", "JWT_ISSUER", "", "iss that a JWT must have").expects("a text").sample("my-site");
+const JWT_ISSUER: Key =
+    Key::new("auth.jwt_issuer", "JWT_ISSUER", "", "iss that a JWT must have").expects("a text").sample("my-site");
 const JWT_AUDIENCE: Key =
     Key::new("auth.jwt_audience", "JWT_AUDIENCE", "", "aud that a JWT must have, alone or among others")
         .expects("a text")
@@ -126,6 +127,8 @@ pub fn read(source: &Source<'_>) -> Result<AuthConfig, ConfigError> {
     for table in source.tables(&ROOMS) {
         rooms.push(room(&table)?);
     }
+    // Stable: what is said of a room by its name comes first, and of that what the variable says.
+    rooms.sort_by_key(|room| !room.pattern.is_exact());
     Ok(AuthConfig {
         token: source.secret(&TOKEN)?,
         play: source.value(&PLAY, policy)?,
