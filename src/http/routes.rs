@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use axum::handler::Handler;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, any};
 use axum::{Router, middleware};
@@ -10,33 +11,71 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
 use crate::http::error::ApiError;
-use crate::http::{Api, assets, cors, info, rate, resource, whep, whip};
+use crate::http::gate::Methods;
+use crate::http::{Api, admin, assets, cors, endpoint, info, openapi, rate, resource, whep, whip};
 
-/// Every path, and what answers it. One list, so that a test can hold it against the table of who may what.
-#[must_use]
-pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
+/// What answers a path.
+struct Route {
+    /// As axum has it; OpenAPI writes it the same way.
+    path: &'static str,
+    /// What the handler checks, and what `Allow` says.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the handler knows them too; tests hold both in step"))]
+    methods: &'static Methods,
+    handler: MethodRouter<Arc<Api>>,
+}
+
+fn route<H, T>(path: &'static str, methods: &'static Methods, handler: H) -> Route
+where
+    H: Handler<T, Arc<Api>>,
+    T: 'static,
+{
+    Route { path, methods, handler: any(handler) }
+}
+
+/// All routes: the only list of them.
+fn routes() -> Vec<Route> {
     vec![
-        ("/api/whip/publish/{room}", any(whip::publish)),
-        ("/whip/{room}", any(whip::publish)),
-        ("/api/whep/play/{room}", any(whep::play)),
-        ("/whep/{room}", any(whep::play)),
-        ("/api/whip/session/{id}", any(resource::publisher)),
-        ("/api/whep/session/{id}", any(resource::subscriber)),
-        ("/api/bootstrap", any(info::bootstrap)),
-        ("/api/rooms", any(info::rooms)),
-        ("/api/rooms/{room}", any(info::room)),
-        ("/healthz", any(info::healthz)),
-        ("/readyz", any(info::readyz)),
-        ("/", any(assets::index)),
-        ("/web/{name}", any(assets::file)),
-        ("/watch/{room}", any(assets::watch)),
+        route("/api/whip/publish/{room}", &endpoint::METHODS, whip::publish),
+        route("/whip/{room}", &endpoint::METHODS, whip::publish),
+        route("/api/whep/play/{room}", &endpoint::METHODS, whep::play),
+        route("/whep/{room}", &endpoint::METHODS, whep::play),
+        route("/api/whip/session/{id}", &resource::METHODS, resource::publisher),
+        route("/api/whep/session/{id}", &resource::METHODS, resource::subscriber),
+        route("/api/bootstrap", &info::METHODS, info::bootstrap),
+        route("/api/rooms", &info::METHODS, info::rooms),
+        route("/api/rooms/{room}", &info::METHODS, info::room),
+        route("/api/openapi.json", &info::METHODS, openapi::description),
+        route("/api/admin/status", &info::METHODS, admin::status),
+        route("/api/admin/overview", &info::METHODS, admin::overview),
+        route("/api/admin/history", &info::METHODS, admin::history),
+        route("/api/admin/rooms/{room}/history", &info::METHODS, admin::room_history),
+        route("/api/admin/rooms/{room}/close", &admin::ACTION, admin::close),
+        route("/api/admin/rooms/{room}/block", &admin::BLOCK, admin::block),
+        route("/api/admin/blocks", &info::METHODS, admin::blocks),
+        route("/api/admin/sessions", &info::METHODS, admin::sessions),
+        route("/api/admin/sessions/{key}", &admin::SESSION, admin::session),
+        route("/api/admin/drain", &admin::ACTION, admin::drain),
+        route("/api/admin/reload", &admin::ACTION, admin::reload),
+        route("/api/admin/log", &admin::ACTION, admin::log),
+        route("/healthz", &info::METHODS, info::healthz),
+        route("/readyz", &info::METHODS, info::readyz),
+        route("/", &info::METHODS, assets::index),
+        route("/web/{name}", &info::METHODS, assets::file),
+        route("/watch/{room}", &info::METHODS, assets::watch),
     ]
 }
 
-/// All routes.
+/// Paths and the methods that they have, as in `Allow`.
+#[cfg(test)]
+pub(super) fn table() -> Vec<(&'static str, &'static str)> {
+    routes().into_iter().map(|route| (route.path, route.methods.allow)).collect()
+}
+
+/// The router.
 pub fn router(api: Arc<Api>) -> Router {
-    let routes = routes().into_iter().fold(Router::new(), |router, (path, handler)| router.route(path, handler));
-    routes
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, route| router.route(route.path, route.handler))
         .fallback(|| async { ApiError::NotFound })
         .layer(middleware::from_fn_with_state(api.clone(), rate::layer))
         .layer(CatchPanicLayer::custom(internal_error))

@@ -19,8 +19,9 @@ pub(super) async fn play(State(api): State<Arc<Api>>, room: RoomPath, request: R
     let pass = gate::enter(&api, &endpoint::METHODS, &Asked::of(&request), room, Action::Play).await?;
     match (request.method(), &pass.grant) {
         (&Method::POST, Some(grant)) => {
+            let client = gate::client(&request);
             let offer = body::text(request, body::SDP).await?;
-            let session = api.sessions.play(&pass.room, grant, &offer).await?;
+            let session = api.sessions.play(&pass.room, grant, client, &offer).await?;
             Ok(endpoint::created(&api, SESSION, session))
         }
         (&Method::OPTIONS, _) => Ok(endpoint::options(&api, &pass)),

@@ -22,8 +22,9 @@ pub(super) async fn publish(
     let pass = gate::enter(&api, &endpoint::METHODS, &Asked::of(&request), room, Action::Publish).await?;
     match (request.method(), &pass.grant) {
         (&Method::POST, Some(grant)) => {
+            let client = gate::client(&request);
             let offer = body::text(request, body::SDP).await?;
-            let session = api.sessions.publish(&pass.room, grant, &offer).await?;
+            let session = api.sessions.publish(&pass.room, grant, client, &offer).await?;
             Ok(endpoint::created(&api, SESSION, session))
         }
         (&Method::OPTIONS, _) => Ok(endpoint::options(&api, &pass)),

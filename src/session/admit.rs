@@ -7,13 +7,14 @@ use crate::auth::{Grant, Principal};
 use crate::id::{Mid, RoomName, SessionId};
 use crate::limits;
 use crate::net::clock;
+use crate::notify::What;
 use crate::rtp::codec::Format;
 use crate::sdp::answer::{Local, answer_play, answer_publish};
 use crate::sdp::offer::Offer;
 use crate::sdp::{IceCredentials, answer};
 use crate::session::registry::{IceState, Reserved, Role};
-use crate::session::{BUSY, DRAINING, FULL, SessionError, Sessions, log, random};
-use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup};
+use crate::session::{BUSY, Client, FULL, SessionError, Sessions, log, random};
+use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup, Summary};
 
 /// A session that was created.
 #[derive(Clone, Debug)]
@@ -31,13 +32,20 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
-    pub async fn publish(&self, room: &RoomName, grant: &Grant, offer: &str) -> Result<Created, SessionError> {
-        let mut offer = self.open_for(offer)?;
+    pub async fn publish(
+        &self,
+        room: &RoomName,
+        grant: &Grant,
+        client: Client,
+        offer: &str,
+    ) -> Result<Created, SessionError> {
+        self.check_open(room)?;
+        let mut offer = Offer::parse(offer)?;
         let rules = self.config().rules(room);
         if let Some(codecs) = &rules.codecs {
             offer.keep_codecs(codecs);
         }
-        let mut admission = self.reserve(Role::Publisher, room, grant, &offer)?;
+        let mut admission = self.reserve(Role::Publisher, room, (grant, client), &offer)?;
         let answer = admission.local(|local| answer_publish(&offer, local))?;
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
         let formats = answer.tracks.iter().map(|track| track.format.clone()).collect();
@@ -61,13 +69,19 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
-    pub async fn play(&self, room: &RoomName, grant: &Grant, offer: &str) -> Result<Created, SessionError> {
-        if self.is_open() && !self.config().rules(room).wait_for_publisher && self.registry().publisher(room).is_none()
-        {
+    pub async fn play(
+        &self,
+        room: &RoomName,
+        grant: &Grant,
+        client: Client,
+        offer: &str,
+    ) -> Result<Created, SessionError> {
+        self.check_open(room)?;
+        if !self.config().rules(room).wait_for_publisher && self.registry().publisher(room).is_none() {
             return Err(SessionError::NoPublisher);
         }
-        let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Subscriber, room, grant, &offer)?;
+        let offer = Offer::parse(offer)?;
+        let mut admission = self.reserve(Role::Subscriber, room, (grant, client), &offer)?;
         let mut ssrcs = random::Ssrcs::default();
         let published = std::mem::take(&mut admission.reserved.formats);
         let answer = admission.local(|local| answer_play(&offer, local, &published, &mut || ssrcs.next()))?;
@@ -82,10 +96,6 @@ impl Sessions {
         Ok(admission.created(answer.sdp))
     }
 
-    fn open_for(&self, offer: &str) -> Result<Offer, SessionError> {
-        if self.is_open() { Ok(Offer::parse(offer)?) } else { Err(DRAINING) }
-    }
-
     /// The same credential may take over, and nobody may where everybody has the same: none.
     fn may_take_over(&self, room: &RoomName, principal: &Principal) -> bool {
         self.registry().publisher(room).is_some_and(|publisher| publisher.is_same(principal))
@@ -95,7 +105,7 @@ impl Sessions {
         &self,
         role: Role,
         room: &RoomName,
-        grant: &Grant,
+        (grant, client): (&Grant, Client),
         offer: &Offer,
     ) -> Result<Admission<'_>, SessionError> {
         let id = random::session_id();
@@ -104,8 +114,12 @@ impl Sessions {
         let reserved = {
             let mut registry = self.registry();
             registry.measure(Instant::now(), &self.workers.awake());
-            registry.reserve(id, role, room, grant.principal.clone(), ice).map_err(|_| FULL)?
+            registry.reserve(id, role, room, (grant.principal.clone(), client), ice)
         };
+        let reserved = reserved.map_err(|_| {
+            self.bus.tell_limit(Some(room), "sessions");
+            FULL
+        })?;
         if let Some(end) = grant.session_until {
             self.end_at(id, end, clock::wall());
         }
@@ -177,8 +191,13 @@ impl Admission<'_> {
     }
 
     fn confirm(&mut self, mid: Mid, formats: Vec<Format>) -> Result<(), SessionError> {
-        self.confirmed = self.sessions.registry().confirm(self.id, mid, formats);
-        if self.confirmed { Ok(()) } else { Err(BUSY) }
+        let mut registry = self.sessions.registry();
+        let confirmed = registry.confirm(self.id, mid, formats).ok_or(BUSY)?;
+        self.confirmed = true;
+        if confirmed.opens {
+            self.sessions.bus.tell(Some(&self.room), What::RoomOpened);
+        }
+        Ok(())
     }
 
     fn created(&self, sdp: String) -> Created {
@@ -194,7 +213,7 @@ impl Drop for Admission<'_> {
         if self.confirmed {
             return;
         }
-        self.sessions.registry().remove(self.id);
+        self.sessions.forget(self.id, EndReason::Deleted, &Summary::default());
         if self.asked {
             // Behind the admission in the same mailbox. Where that is full the handshake's deadline ends the peer.
             let remove = |reply| Command::Remove { session: self.id, reason: EndReason::Deleted, reply };

@@ -4,15 +4,18 @@
 //! hold, a room has its worker, and whatever ends in between finds its entry.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use crate::auth::Principal;
-use crate::id::{Mid, RoomName, SessionId};
+use crate::id::{Mid, RoomName, SessionId, SessionKey};
+use crate::notify;
 use crate::rtp::codec::Format;
 use crate::sdp::IceCredentials;
+use crate::session::Client;
 use crate::session::load::LoadMeter;
 use crate::session::placement::{self, Spread};
 
@@ -45,6 +48,10 @@ pub(super) struct Resource {
     pub room: RoomName,
     pub worker: usize,
     pub principal: Principal,
+    /// Who asked for it.
+    pub client: Client,
+    /// When, for people.
+    pub at: SystemTime,
     /// The worker has admitted it.
     pub confirmed: bool,
     /// When its offer came; once it is admitted, when that was.
@@ -92,6 +99,26 @@ pub(super) struct Room {
     /// Of the publisher, or of the last one as long as somebody waits here for the next.
     pub formats: Vec<Format>,
     pub admission: Turn,
+    /// A session was admitted: it is known to have opened.
+    opened: bool,
+    /// Subscribers that are connected.
+    pub subscribers: usize,
+}
+
+/// A session that was forgotten, and what is left of its room.
+pub(super) struct Removed {
+    pub resource: Resource,
+    /// Subscribers of the room that are connected.
+    pub subscribers: usize,
+    /// The room was open, and this was its last session.
+    pub closes: bool,
+}
+
+/// A session that its worker has admitted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Confirmed {
+    /// It is the first one of its room.
+    pub opens: bool,
 }
 
 impl Room {
@@ -118,6 +145,8 @@ pub(super) struct Reserved {
 pub(super) struct Registry {
     bound: usize,
     sessions: BTreeMap<SessionId, Resource>,
+    /// The same sessions by what may be shown of them.
+    keys: BTreeMap<SessionKey, SessionId>,
     rooms: BTreeMap<RoomName, Room>,
     /// Sessions by worker.
     counts: Vec<usize>,
@@ -127,8 +156,8 @@ pub(super) struct Registry {
 
 impl Registry {
     pub fn new(workers: usize, bound: usize, spread: Spread) -> Self {
-        let (sessions, rooms) = (BTreeMap::new(), BTreeMap::new());
-        Self { bound, sessions, rooms, counts: vec![0; workers], loads: LoadMeter::new(workers), spread }
+        let (sessions, keys, rooms) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { bound, sessions, keys, rooms, counts: vec![0; workers], loads: LoadMeter::new(workers), spread }
     }
 
     /// Where subscribers go who come from now on.
@@ -146,7 +175,7 @@ impl Registry {
         id: SessionId,
         role: Role,
         room: &RoomName,
-        principal: Principal,
+        (principal, client): (Principal, Client),
         ice: IceState,
     ) -> Result<Reserved, Full> {
         if self.sessions.len() >= self.bound {
@@ -159,6 +188,8 @@ impl Registry {
             publisher: None,
             formats: Vec::new(),
             admission: Turn::default(),
+            opened: false,
+            subscribers: 0,
         });
         let home = entry.home;
         let worker = match role {
@@ -173,6 +204,8 @@ impl Registry {
             room: room.clone(),
             worker,
             principal,
+            client,
+            at: notify::now(),
             confirmed: false,
             since: Instant::now(),
             until: None,
@@ -182,38 +215,55 @@ impl Registry {
             restart: Turn::default(),
         };
         self.sessions.insert(id, resource);
+        self.keys.insert(id.key(), id);
         Ok(reserved)
     }
 
-    /// The worker has admitted the session: a publisher is its room's from now on. False where it has ended already.
-    pub fn confirm(&mut self, id: SessionId, mid: Mid, formats: Vec<Format>) -> bool {
-        let Some(resource) = self.sessions.get_mut(&id) else { return false };
+    /// The worker has admitted the session: a publisher is its room's from now on. `None` where it has ended already.
+    pub fn confirm(&mut self, id: SessionId, mid: Mid, formats: Vec<Format>) -> Option<Confirmed> {
+        let resource = self.sessions.get_mut(&id)?;
         resource.confirmed = true;
         resource.since = Instant::now();
         resource.mid = mid;
-        if resource.role == Role::Publisher
-            && let Some(room) = self.rooms.get_mut(&resource.room)
-        {
+        let room = self.rooms.get_mut(&resource.room)?;
+        if resource.role == Role::Publisher {
             room.publisher = Some(id);
             room.formats = formats;
         }
-        true
+        let opens = !room.opened;
+        room.opened = true;
+        Some(Confirmed { opens })
+    }
+
+    /// The session's handshake is done. The session, and how many subscribers its room has now; `None` where it has
+    /// ended already, or was connected before.
+    pub fn connect(&mut self, id: SessionId, gcm: bool) -> Option<(&Resource, usize)> {
+        let resource = self.sessions.get_mut(&id).filter(|resource| resource.gcm.is_none())?;
+        resource.gcm = Some(gcm);
+        let room = self.rooms.get_mut(&resource.room)?;
+        room.subscribers += usize::from(resource.role == Role::Subscriber);
+        Some((resource, room.subscribers))
     }
 
     /// Forgets a session, and its room with the last one.
-    pub fn remove(&mut self, id: SessionId) -> Option<Resource> {
+    pub fn remove(&mut self, id: SessionId) -> Option<Removed> {
         let resource = self.sessions.remove(&id)?;
+        self.keys.remove(&id.key());
         self.counts[resource.worker] -= 1;
+        let (mut subscribers, mut closes) = (0, false);
         if let Some(room) = self.rooms.get_mut(&resource.room) {
             room.parts[resource.worker] -= 1;
+            room.subscribers -= usize::from(resource.role == Role::Subscriber && resource.gcm.is_some());
             if room.publisher == Some(id) {
                 room.publisher = None;
             }
+            subscribers = room.subscribers;
             if room.workers() == 0 {
+                closes = room.opened;
                 self.rooms.remove(&resource.room);
             }
         }
-        Some(resource)
+        Some(Removed { resource, subscribers, closes })
     }
 
     /// An admitted session of that role.
@@ -223,6 +273,32 @@ impl Registry {
 
     pub fn get_mut(&mut self, id: SessionId) -> Option<&mut Resource> {
         self.sessions.get_mut(&id)
+    }
+
+    /// The session that may be shown as `key`.
+    pub fn find(&self, key: SessionKey) -> Option<(SessionId, &Resource)> {
+        let id = self.keys.get(&key)?;
+        self.sessions.get(id).map(|resource| (*id, resource))
+    }
+
+    /// Sessions whose keys come after `after`, in the order of the keys.
+    pub fn after(&self, after: Option<SessionKey>) -> impl Iterator<Item = (SessionKey, SessionId, &Resource)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let keys = self.keys.range((from, Bound::Unbounded));
+        keys.filter_map(|(key, id)| self.sessions.get(id).map(|resource| (*key, *id, resource)))
+    }
+
+    /// All sessions of a room, those being admitted included; its publisher first.
+    pub fn members(&self, room: &RoomName) -> Vec<(SessionId, usize)> {
+        let members = self.sessions.iter().filter(|(_, resource)| resource.room == *room);
+        let mut members: Vec<_> = members.map(|(id, resource)| (resource.role, *id, resource.worker)).collect();
+        members.sort_unstable_by_key(|(role, ..)| *role == Role::Subscriber);
+        members.into_iter().map(|(_, id, worker)| (id, worker)).collect()
+    }
+
+    /// Sessions by worker.
+    pub fn counts(&self) -> &[usize] {
+        &self.counts
     }
 
     /// All of them, those being admitted included.
@@ -286,7 +362,7 @@ mod tests {
 
     fn reserve(registry: &mut Registry, role: Role, name: &str) -> (SessionId, Result<Reserved, Full>) {
         let id = random::session_id();
-        (id, registry.reserve(id, role, &room(name), Principal::Anyone, ice()))
+        (id, registry.reserve(id, role, &room(name), (Principal::Anyone, Client::default()), ice()))
     }
 
     #[test]
@@ -330,7 +406,7 @@ mod tests {
         let (second, reserved) = reserve(&mut registry, Role::Publisher, "a");
         assert_eq!(reserved.unwrap().worker, 0, "whoever is where");
         for (id, worker) in subscribers.iter().filter(|(_, worker)| *worker == 0) {
-            assert_eq!(registry.remove(*id).unwrap().worker, *worker);
+            assert_eq!(registry.remove(*id).unwrap().resource.worker, *worker);
         }
         registry.remove(publisher);
         registry.remove(second);
@@ -352,17 +428,17 @@ mod tests {
         assert!(registry.publisher(&room("a")).is_none());
         assert_eq!(registry.rooms().count(), 0, "only reserved");
         assert!(registry.get(first, Role::Publisher).is_none());
-        assert!(registry.confirm(first, Mid("0".into()), Vec::new()));
+        assert_eq!(registry.confirm(first, Mid("0".into()), Vec::new()), Some(Confirmed { opens: true }));
         assert!(registry.publisher(&room("a")).is_some());
         assert_eq!(registry.rooms().count(), 1);
         assert!(registry.get(first, Role::Publisher).is_some());
         assert!(registry.get(first, Role::Subscriber).is_none(), "another role's URL");
         let (second, _) = reserve(&mut registry, Role::Publisher, "a");
-        registry.confirm(second, Mid("0".into()), Vec::new());
-        registry.remove(first);
+        assert_eq!(registry.confirm(second, Mid("0".into()), Vec::new()), Some(Confirmed { opens: false }));
+        assert!(registry.remove(first).is_some_and(|removed| !removed.closes));
         assert!(registry.publisher(&room("a")).is_some(), "the end of the old one is not the end of the new one");
-        registry.remove(second);
-        assert!(!registry.confirm(second, Mid("0".into()), Vec::new()));
+        assert!(registry.remove(second).is_some_and(|removed| removed.closes));
+        assert!(registry.confirm(second, Mid("0".into()), Vec::new()).is_none());
     }
 
     #[test]
@@ -382,8 +458,9 @@ mod tests {
         let (publisher, _) = reserve(&mut registry, Role::Publisher, "a");
         let (subscriber, _) = reserve(&mut registry, Role::Subscriber, "a");
         assert!(registry.connected().is_empty());
-        registry.get_mut(publisher).unwrap().gcm = Some(false);
-        registry.get_mut(subscriber).unwrap().gcm = Some(true);
+        registry.connect(publisher, false);
+        registry.connect(subscriber, true);
+        assert!(registry.connect(subscriber, true).is_none(), "only once");
         assert_eq!(registry.connected()[&room("a")], Connected { subscribers: 1, gcm: 1, cm: 1 });
         registry.remove(publisher);
         registry.remove(subscriber);

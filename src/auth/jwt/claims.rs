@@ -37,7 +37,7 @@ pub struct Claims {
     admin: Value,
 }
 
-/// Whole seconds since 1970, up to the year 9999. RFC 7519 would allow fractions; whoever signs so meant something else.
+/// Whole seconds since 1970, up to the year 9999. RFC 7519 would allow fractions, which no session is so exact for.
 #[derive(Clone, Copy, Deserialize, Debug)]
 #[serde(try_from = "u64")]
 struct NumericDate(SystemTime);

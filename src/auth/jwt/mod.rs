@@ -2,8 +2,8 @@
 //! decision 10.
 //!
 //! A token is looked at in an order in which nothing that an attacker writes is used before its signature holds, but
-//! `alg` and `kid`, and these only choose among the keys that the operator configured. `jwk`, `jku`, `x5u` and `x5c` are
-//! not even read; `crit` (RFC 7515 §4.1.11) is refused, because we understand no extension.
+//! `alg` and `kid`, and these only choose among the keys that the operator configured. `jwk`, `jku`, `x5u` and `x5c`
+//! are not even read; `crit` (RFC 7515 §4.1.11) is refused, because we understand no extension.
 
 mod claims;
 mod der;
