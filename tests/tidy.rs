@@ -127,7 +127,42 @@ fn every_dependency_is_accounted_for() {
     assert_eq!(missing, Vec::<String>::new(), "no line in docs/dependencies.md says what these are for");
 }
 
+/// `docs/api.md` says of each promise which tests hold the server to it.
+#[test]
+fn every_promise_of_the_api_names_tests_that_are_there() {
+    let sources: Vec<File> = ["src", "tests"].into_iter().flat_map(files).collect();
+    let is_there = |name: &str| sources.iter().any(|file| file.text.contains(name));
+    let page = read("docs/api.md");
+    let (rows, missing) = promises(&page, is_there);
+    assert!(rows >= 40, "{rows} promises: the table was not understood");
+    println!("{rows} promises");
+    assert_eq!(missing, Vec::<String>::new(), "docs/api.md names tests that are not there");
+}
+
 // ---- the checks ------------------------------------------------------------------------------------
+
+/// Rows of tables whose second column names tests, and the names that `is_there` does not know; a row without a name
+/// counts as missing too.
+fn promises(page: &str, is_there: impl Fn(&str) -> bool) -> (usize, Vec<String>) {
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ") && !line.contains("| tests |")).collect();
+    let rows: Vec<&str> = rows.into_iter().filter(|line| !line.starts_with("| ---")).collect();
+    let mut missing = Vec::new();
+    for row in &rows {
+        let tests = row.trim_end_matches('|').rsplit(" | ").next().unwrap_or_default();
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        // A test in Rust is a function; one of a browser has a sentence, and its file is named.
+        let known = |name: &str| is_there(&format!("fn {name}(")) || (name.contains('/') && is_file(name));
+        missing.extend(names.iter().filter(|name| !known(name)).map(|name| (*name).to_owned()));
+        if names.is_empty() {
+            missing.push((*row).to_owned());
+        }
+    }
+    (rows.len(), missing)
+}
+
+fn is_file(path: &str) -> bool {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path).is_file()
+}
 
 /// A module imports what stands behind it, and itself.
 fn check_imports(file: &File, findings: &mut Findings) {

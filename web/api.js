@@ -21,7 +21,7 @@ export const whepUrl = (room) => new URL(`api/whep/play/${encodeURIComponent(roo
 /** URL of the page that plays a room: short, made to be handed on. */
 export const watchUrl = (room) => new URL(`watch/${encodeURIComponent(room)}`, base).href;
 
-/** URL of one of the pages: "index", "publisher" or "player". */
+/** URL of one of the pages: "index", "publisher", "player", "records" or "admin". */
 export const pageUrl = (page) => (page === "index" ? base : new URL(`web/${page}.html`, base).href);
 
 /** An answer that is not a success, or no answer at all (`status` 0). */
@@ -119,6 +119,12 @@ export const bootstrap = (options) => getJson("api/bootstrap", options);
 /** The rooms: `[{name, hasPublisher, tracks, subscribers, …}]`. */
 export async function rooms(options) {
   const list = await getJson("api/rooms", options);
+  return Array.isArray(list) ? list : [];
+}
+
+/** The recordings: `[{name, size, modTime, url}]`. */
+export async function records(options) {
+  const list = await getJson("api/records", options);
   return Array.isArray(list) ? list : [];
 }
 

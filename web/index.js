@@ -1,8 +1,9 @@
-// The front page: the rooms that live now, and how to publish.
+// The front page: the rooms that live now, and how to publish. Fragment: `#token=…`, where the list needs one.
 
 import { ROOM_NAME, ROOM_RULE, base, bootstrap, pageUrl, rooms, watchUrl, whipUrl } from "./api.js";
 import {
   $, copyButton, el, formatBitrate, formatDuration, linkPages, rememberToken, rememberedToken, setText,
+  takeFragmentToken,
 } from "./ui.js";
 
 const POLL_MS = 3000;
@@ -156,13 +157,16 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 
 async function askBootstrap() {
   try {
-    authEnabled = (await bootstrap()).authEnabled !== false;
+    const known = await bootstrap();
+    authEnabled = known.authEnabled !== false;
+    $("#records-link").hidden = !known.recordEnabled;
     showHowto();
   } catch {
     // The advice stays the careful one: with a token.
   }
 }
 
+takeFragmentToken(LIST);
 linkPages();
 showHowto();
 askBootstrap();

@@ -1,4 +1,4 @@
-// Small helpers of the three pages. Text from outside goes through `textContent` only.
+// Small helpers of the pages. Text from outside goes through `textContent` only.
 
 import { pageUrl } from "./api.js";
 
@@ -85,6 +85,14 @@ export function formatPercent(ratio) {
 /** "1280 × 720". */
 export const formatSize = (width, height) => (width && height ? `${width} × ${height}` : "–");
 
+/** "1.4 GB" of a number of bytes. */
+export function formatSizeOnDisk(bytes) {
+  if (!Number.isFinite(bytes)) return "–";
+  const power = Math.min(4, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  const value = bytes / 1000 ** power;
+  return `${power > 0 && value < 99.5 ? value.toFixed(1) : Math.round(value)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
+}
+
 /** "0:42", "12:05", "1:02:03". */
 export function formatDuration(milliseconds) {
   const total = Math.max(0, Math.floor(milliseconds / 1000));
@@ -107,6 +115,14 @@ export function fillList(list, pairs) {
 /** The token in the page's fragment (`#token=…`): a fragment is never sent to a server nor written to its log. */
 export function fragmentToken() {
   return new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
+}
+
+/** Takes that token out of the address, so that nobody reads it there, and remembers it for this tab under `room`. */
+export function takeFragmentToken(room) {
+  const token = fragmentToken();
+  if (!token) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  rememberToken(room, token);
 }
 
 const TOKEN_KEY = "rillcast.token";

@@ -29,6 +29,18 @@ macro_rules! embed {
 }
 
 embed![
+    "admin-api.js",
+    "admin-ask.js",
+    "admin-events.js",
+    "admin-feed.js",
+    "admin-list.js",
+    "admin-plot.js",
+    "admin-rooms.js",
+    "admin-server.js",
+    "admin-sessions.js",
+    "admin.css",
+    "admin.html",
+    "admin.js",
     "api.js",
     "capture.js",
     "connection.js",
@@ -46,6 +58,9 @@ embed![
     "publisher.css",
     "publisher.html",
     "publisher.js",
+    "records.css",
+    "records.html",
+    "records.js",
     "resource.js",
     "sdp.js",
     "stats.js",

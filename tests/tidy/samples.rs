@@ -111,3 +111,10 @@ fn a_dependency_without_a_line_is_found() {
     assert!(accounts_for("| `slab` | tables |", "slab"));
     assert!(!accounts_for("slab is fine\n| `slabs` | |", "slab"));
 }
+
+#[test]
+fn promises_without_a_test_are_found() {
+    let page = "| promise | tests |\n| --- | --- |\n| a | `b`, `c` |\n| d | `tests/tidy.rs` |\n| e | soon |\n";
+    let (rows, missing) = super::promises(page, |name| name == "fn b(");
+    assert_eq!((rows, missing), (3, vec!["c".to_owned(), "| e | soon |".to_owned()]));
+}
