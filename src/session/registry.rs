@@ -56,6 +56,8 @@ pub(super) struct Resource {
     pub confirmed: bool,
     /// When its offer came; once it is admitted, when that was.
     pub since: Instant,
+    /// When it ends with the credential it began with.
+    pub until: Option<Instant>,
     /// DTLS is up: with AES-GCM, or with AES-CM.
     pub gcm: Option<bool>,
     /// The part that changes with an ICE restart.
@@ -206,6 +208,7 @@ impl Registry {
             at: notify::now(),
             confirmed: false,
             since: Instant::now(),
+            until: None,
             gcm: None,
             ice,
             mid: Mid("".into()),
@@ -301,6 +304,12 @@ impl Registry {
     /// All of them, those being admitted included.
     pub fn sessions(&self) -> impl Iterator<Item = (&SessionId, &Resource)> {
         self.sessions.iter()
+    }
+
+    /// Admitted sessions whose time is over.
+    pub fn expired(&mut self, now: Instant) -> impl Iterator<Item = (SessionId, &mut Resource)> {
+        let sessions = self.sessions.iter_mut().map(|(id, resource)| (*id, resource));
+        sessions.filter(move |(_, resource)| resource.confirmed && resource.until.is_some_and(|until| until <= now))
     }
 
     pub fn room(&self, name: &RoomName) -> Option<&Room> {
