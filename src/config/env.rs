@@ -101,6 +101,7 @@ impl<'a> Source<'a> {
                 wait_for_publisher: self.parse("WAIT_FOR_PUBLISHER", BOOLEAN, boolean)?.unwrap_or(false),
                 takeover: self.parse("TAKEOVER", BOOLEAN, boolean)?.unwrap_or(false),
                 spread: self.parse("MEDIA_SPREAD", SPREAD, spread)?.unwrap_or_default(),
+                quotas: crate::session::quota::Quotas::default(),
             },
             media: self.media()?,
             log: self.parse("LOG", LOG_FILTER, LogConfig::parse)?.unwrap_or_default(),

@@ -9,7 +9,8 @@ use http::{Method, StatusCode};
 
 use crate::http::error::ApiError;
 use crate::http::gate::{self, RoomPath};
-use crate::http::{Api, body, endpoint};
+use crate::http::{Api, body, client_address, endpoint};
+use crate::session::Caller;
 
 /// What `Location` begins with.
 pub(super) const SESSION: &str = "/api/whep/session/";
@@ -18,8 +19,10 @@ pub(super) async fn play(State(api): State<Arc<Api>>, room: RoomPath, request: R
     let pass = gate::enter(&api, &endpoint::METHODS, request.method(), request.headers(), room)?;
     match (request.method(), &pass.grant) {
         (&Method::POST, Some(grant)) => {
+            let address = client_address::of(request.extensions());
             let offer = body::text(request, body::SDP).await?;
-            let session = api.sessions.play(&pass.room, &grant.principal, &offer).await?;
+            let caller = Caller { principal: &grant.principal, address };
+            let session = api.sessions.play(&caller, &pass.room, &offer).await?;
             Ok(endpoint::created(&api, SESSION, session))
         }
         (&Method::OPTIONS, _) => Ok(endpoint::options(&api, &pass)),

@@ -8,7 +8,8 @@ use http::{Method, StatusCode};
 
 use crate::http::error::ApiError;
 use crate::http::gate::{self, RoomPath};
-use crate::http::{Api, body, endpoint};
+use crate::http::{Api, body, client_address, endpoint};
+use crate::session::Caller;
 
 /// What `Location` begins with.
 pub(super) const SESSION: &str = "/api/whip/session/";
@@ -21,8 +22,10 @@ pub(super) async fn publish(
     let pass = gate::enter(&api, &endpoint::METHODS, request.method(), request.headers(), room)?;
     match (request.method(), &pass.grant) {
         (&Method::POST, Some(grant)) => {
+            let address = client_address::of(request.extensions());
             let offer = body::text(request, body::SDP).await?;
-            let session = api.sessions.publish(&pass.room, &grant.principal, &offer).await?;
+            let caller = Caller { principal: &grant.principal, address };
+            let session = api.sessions.publish(&caller, &pass.room, &offer).await?;
             Ok(endpoint::created(&api, SESSION, session))
         }
         (&Method::OPTIONS, _) => Ok(endpoint::options(&api, &pass)),

@@ -5,15 +5,25 @@ use tokio::time::{Instant, timeout};
 use tracing::info;
 
 use crate::auth::Principal;
-use crate::id::{Mid, RoomName, SessionId};
+use crate::id::{ClientAddress, Mid, RoomName, SessionId};
 use crate::limits;
 use crate::rtp::codec::Format;
 use crate::sdp::answer::{Local, answer_play, answer_publish};
 use crate::sdp::offer::Offer;
 use crate::sdp::{IceCredentials, answer};
-use crate::session::registry::{IceState, Reserved, Role};
-use crate::session::{BUSY, DRAINING, FULL, SessionError, Sessions, random};
+use crate::session::quota::RoomRules;
+use crate::session::registry::{Asked, IceState, Registry, Reserved, Role};
+use crate::session::{BUSY, DRAINING, SessionError, Sessions, random};
 use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup};
+
+/// Who asks for a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// Whose credential it is.
+    pub principal: &'a Principal,
+    /// Where it comes from.
+    pub address: ClientAddress,
+}
 
 /// A session that was created.
 #[derive(Clone, Debug)]
@@ -31,9 +41,9 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
-    pub async fn publish(&self, room: &RoomName, principal: &Principal, offer: &str) -> Result<Created, SessionError> {
+    pub async fn publish(&self, caller: &Caller<'_>, room: &RoomName, offer: &str) -> Result<Created, SessionError> {
         let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Publisher, room, principal, &offer)?;
+        let mut admission = self.reserve(Role::Publisher, caller, room, &offer)?;
         let answer = admission.local(|local| answer_publish(&offer, local))?;
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
         let formats = answer.tracks.iter().map(|track| track.format.clone()).collect();
@@ -41,7 +51,7 @@ impl Sessions {
             // One after the other: which publisher is the room's is decided in the order of the worker's verdicts.
             let turn = admission.reserved.admission.clone();
             let _turn = turn.lock().await;
-            let takeover = self.may_take_over(room, principal);
+            let takeover = self.may_take_over(room, caller.principal);
             let peer = admission.setup(room, &offer);
             let tracks = answer.tracks;
             let ask = |reply| Command::AdmitPublisher(Box::new(AdmitPublisher { peer, tracks, takeover, reply }));
@@ -57,12 +67,12 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
-    pub async fn play(&self, room: &RoomName, principal: &Principal, offer: &str) -> Result<Created, SessionError> {
+    pub async fn play(&self, caller: &Caller<'_>, room: &RoomName, offer: &str) -> Result<Created, SessionError> {
         if self.is_open() && !self.config.wait_for_publisher && self.registry().publisher(room).is_none() {
             return Err(SessionError::NoPublisher);
         }
         let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Subscriber, room, principal, &offer)?;
+        let mut admission = self.reserve(Role::Subscriber, caller, room, &offer)?;
         let mut ssrcs = random::Ssrcs::default();
         let published = std::mem::take(&mut admission.reserved.formats);
         let answer = admission.local(|local| answer_play(&offer, local, &published, &mut || ssrcs.next()))?;
@@ -87,11 +97,17 @@ impl Sessions {
         self.config.takeover && *principal != Principal::Anyone && self.registry().publisher(room) == Some(principal)
     }
 
+    /// What holds for the room.
+    #[expect(clippy::unused_self, reason = "rooms get rules of their own from the configuration")]
+    fn rules_for(&self, registry: &Registry, _room: &RoomName) -> RoomRules {
+        registry.common_rules()
+    }
+
     fn reserve(
         &self,
         role: Role,
+        caller: &Caller<'_>,
         room: &RoomName,
-        principal: &Principal,
         offer: &Offer,
     ) -> Result<Admission<'_>, SessionError> {
         let id = random::session_id();
@@ -100,7 +116,9 @@ impl Sessions {
         let reserved = {
             let mut registry = self.registry();
             registry.measure(Instant::now(), &self.workers.awake());
-            registry.reserve(id, role, room, principal.clone(), ice).map_err(|_| FULL)?
+            let asked = Asked { role, room, principal: caller.principal, client: caller.address };
+            let rules = self.rules_for(&registry, room);
+            registry.reserve(id, &asked, rules, ice)?
         };
         let credentials = random::credentials();
         Ok(Admission { sessions: self, id, etag, credentials, reserved, asked: false, confirmed: false })

@@ -8,6 +8,7 @@ mod admit;
 mod load;
 pub mod placement;
 pub mod precondition;
+pub mod quota;
 mod random;
 mod registry;
 mod resource;
@@ -24,15 +25,15 @@ use tokio::sync::mpsc;
 use tracing::info;
 
 use crate::id::SessionId;
-use crate::limits;
 use crate::sdp::Fingerprint;
 use crate::sdp::offer::SdpError;
 use crate::session::placement::Spread;
+use crate::session::quota::{Quotas, Refused};
 use crate::session::registry::{Registry, Resource};
 use crate::session::workers::Workers;
 use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event};
 
-pub use crate::session::admit::Created;
+pub use crate::session::admit::{Caller, Created};
 pub use crate::session::registry::Role;
 pub use crate::session::resource::Patched;
 
@@ -47,6 +48,8 @@ pub struct SessionConfig {
     pub takeover: bool,
     /// Where a room's subscribers go.
     pub spread: Spread,
+    /// How many there may be.
+    pub quotas: Quotas,
 }
 
 /// Why a session was not created, changed or ended.
@@ -58,6 +61,12 @@ pub enum SessionError {
     /// The offer parses, but cannot be served.
     #[error("the offer cannot be served: {0}")]
     Unservable(String),
+    /// The room has as many subscribers as it may.
+    #[error("subscriber limit reached")]
+    SubscriberLimit,
+    /// The client has as many handshakes under way as it may.
+    #[error("too many handshakes of this client are under way")]
+    TooManyPending,
     /// Nobody publishes in the room.
     #[error("no active publisher in room")]
     NoPublisher,
@@ -121,7 +130,7 @@ impl Sessions {
     /// None yet. `fingerprint` is that of the certificate which the workers use.
     #[must_use]
     pub fn new(config: SessionConfig, workers: Workers, fingerprint: Fingerprint) -> Self {
-        let registry = Mutex::new(Registry::new(workers.count(), limits::SESSIONS, config.spread));
+        let registry = Mutex::new(Registry::new(workers.count(), config.quotas, config.spread));
         Self { config, workers, fingerprint, registry, draining: AtomicBool::new(false) }
     }
 
@@ -135,6 +144,17 @@ impl Sessions {
     #[must_use]
     pub fn count(&self) -> usize {
         self.registry().len()
+    }
+
+    /// Other bounds from now on; who is there stays.
+    pub fn set_quotas(&self, quotas: Quotas) {
+        self.registry().set_quotas(quotas);
+    }
+
+    /// How often each bound refused somebody.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<(Refused, u64)> {
+        self.registry().refusals()
     }
 
     /// Takes in what the workers say, until the last of them has ended or nobody else holds the sessions.
@@ -166,8 +186,7 @@ impl Sessions {
 
     fn handle_connected(&self, session: SessionId, gcm: bool) {
         let mut registry = self.registry();
-        let Some(resource) = registry.get_mut(session) else { return };
-        resource.gcm = Some(gcm);
+        let Some(resource) = registry.connect(session, gcm) else { return };
         let srtp = if gcm { "AEAD_AES_128_GCM" } else { "AES_CM_128_HMAC_SHA1_80" };
         info!(room = %resource.room, role = ?resource.role, ?session, srtp, "session connected");
     }

@@ -10,11 +10,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::auth::Principal;
-use crate::id::{Mid, RoomName, SessionId};
+use crate::id::{ClientAddress, ClientGroup, Mid, RoomName, SessionId};
 use crate::rtp::codec::Format;
 use crate::sdp::IceCredentials;
 use crate::session::load::LoadMeter;
 use crate::session::placement::{self, Spread};
+use crate::session::quota::{Present, Quotas, Refusals, Refused, RoomRules};
 
 /// What a session does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +35,7 @@ pub(super) struct Resource {
     pub room: RoomName,
     pub worker: usize,
     pub principal: Principal,
+    pub client: ClientAddress,
     /// The worker has admitted it.
     pub confirmed: bool,
     /// DTLS is up: with AES-GCM, or with AES-CM.
@@ -72,6 +74,8 @@ pub(super) struct Room {
     pub home: usize,
     /// Sessions by worker, those being admitted included.
     parts: Vec<usize>,
+    /// Those being admitted included.
+    subscribers: usize,
     /// Admitted, and not known to have ended.
     pub publisher: Option<SessionId>,
     /// Of the publisher, or of the last one as long as somebody waits here for the next.
@@ -86,9 +90,13 @@ impl Room {
     }
 }
 
-/// As many sessions as there may be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Full;
+/// Who asks for what.
+pub(super) struct Asked<'a> {
+    pub role: Role,
+    pub room: &'a RoomName,
+    pub principal: &'a Principal,
+    pub client: ClientAddress,
+}
 
 /// What a reservation got.
 pub(super) struct Reserved {
@@ -101,19 +109,48 @@ pub(super) struct Reserved {
 }
 
 pub(super) struct Registry {
-    bound: usize,
+    quotas: Quotas,
+    refusals: Refusals,
     sessions: BTreeMap<SessionId, Resource>,
     rooms: BTreeMap<RoomName, Room>,
     /// Sessions by worker.
     counts: Vec<usize>,
+    publishers: usize,
+    /// Sessions whose handshake is not done, by client.
+    pending: BTreeMap<ClientGroup, usize>,
     loads: LoadMeter,
     spread: Spread,
 }
 
 impl Registry {
-    pub fn new(workers: usize, bound: usize, spread: Spread) -> Self {
-        let (sessions, rooms) = (BTreeMap::new(), BTreeMap::new());
-        Self { bound, sessions, rooms, counts: vec![0; workers], loads: LoadMeter::new(workers), spread }
+    pub fn new(workers: usize, quotas: Quotas, spread: Spread) -> Self {
+        Self {
+            quotas,
+            refusals: Refusals::default(),
+            sessions: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            counts: vec![0; workers],
+            publishers: 0,
+            pending: BTreeMap::new(),
+            loads: LoadMeter::new(workers),
+            spread,
+        }
+    }
+
+    /// Other bounds from now on; who is there stays.
+    pub fn set_quotas(&mut self, quotas: Quotas) {
+        self.quotas = quotas;
+    }
+
+    /// How often each bound refused somebody.
+    pub fn refusals(&self) -> Vec<(Refused, u64)> {
+        self.refusals.counts()
+    }
+
+    /// What holds for a room that has no rules of its own.
+    pub fn common_rules(&self) -> RoomRules {
+        let most = self.quotas.subscribers_per_room;
+        RoomRules { max_subscribers: (most > 0).then_some(most) }
     }
 
     /// Takes note of how long each worker has been awake since it began.
@@ -124,18 +161,17 @@ impl Registry {
     pub fn reserve(
         &mut self,
         id: SessionId,
-        role: Role,
-        room: &RoomName,
-        principal: Principal,
+        asked: &Asked<'_>,
+        rules: RoomRules,
         ice: IceState,
-    ) -> Result<Reserved, Full> {
-        if self.sessions.len() >= self.bound {
-            return Err(Full);
-        }
+    ) -> Result<Reserved, Refused> {
+        let Asked { role, room, principal, client } = *asked;
+        self.quotas.check(role, rules, &self.present(room, client)).inspect_err(|full| self.refusals.count(*full))?;
         let loads = self.loads.loads(&self.counts);
         let entry = self.rooms.entry(room.clone()).or_insert_with(|| Room {
             home: placement::home(&loads),
             parts: vec![0; loads.len()],
+            subscribers: 0,
             publisher: None,
             formats: Vec::new(),
             admission: Turn::default(),
@@ -147,12 +183,16 @@ impl Registry {
         };
         entry.parts[worker] += 1;
         let reserved = Reserved { worker, home, admission: entry.admission.clone(), formats: entry.formats.clone() };
+        entry.subscribers += usize::from(role == Role::Subscriber);
         self.counts[worker] += 1;
+        self.publishers += usize::from(role == Role::Publisher);
+        *self.pending.entry(client.group()).or_default() += 1;
         let resource = Resource {
             role,
             room: room.clone(),
             worker,
-            principal,
+            principal: principal.clone(),
+            client,
             confirmed: false,
             gcm: None,
             ice,
@@ -161,6 +201,27 @@ impl Registry {
         };
         self.sessions.insert(id, resource);
         Ok(reserved)
+    }
+
+    fn present(&self, room: &RoomName, client: ClientAddress) -> Present {
+        let there = self.rooms.get(room);
+        Present {
+            sessions: self.sessions.len(),
+            rooms: self.rooms.len(),
+            publishers: self.publishers,
+            room_is_there: there.is_some(),
+            subscribers: there.map_or(0, |room| room.subscribers),
+            pending: self.pending.get(&client.group()).copied().unwrap_or_default(),
+        }
+    }
+
+    /// The session's handshake is done. `None` where it has ended already.
+    pub fn connect(&mut self, id: SessionId, gcm: bool) -> Option<&Resource> {
+        let resource = self.sessions.get_mut(&id)?;
+        if resource.gcm.replace(gcm).is_none() {
+            settle(&mut self.pending, resource.client);
+        }
+        Some(resource)
     }
 
     /// The worker has admitted the session: a publisher is its room's from now on. False where it has ended already.
@@ -181,8 +242,13 @@ impl Registry {
     pub fn remove(&mut self, id: SessionId) -> Option<Resource> {
         let resource = self.sessions.remove(&id)?;
         self.counts[resource.worker] -= 1;
+        self.publishers -= usize::from(resource.role == Role::Publisher);
+        if resource.gcm.is_none() {
+            settle(&mut self.pending, resource.client);
+        }
         if let Some(room) = self.rooms.get_mut(&resource.room) {
             room.parts[resource.worker] -= 1;
+            room.subscribers -= usize::from(resource.role == Role::Subscriber);
             if room.publisher == Some(id) {
                 room.publisher = None;
             }
@@ -237,6 +303,16 @@ impl Registry {
     }
 }
 
+/// One handshake less of that client.
+fn settle(pending: &mut BTreeMap<ClientGroup, usize>, client: ClientAddress) {
+    if let Some(count) = pending.get_mut(&client.group()) {
+        *count -= 1;
+        if *count == 0 {
+            pending.remove(&client.group());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,14 +326,21 @@ mod tests {
         RoomName::parse(name).unwrap()
     }
 
-    fn reserve(registry: &mut Registry, role: Role, name: &str) -> (SessionId, Result<Reserved, Full>) {
+    fn reserve(registry: &mut Registry, role: Role, name: &str) -> (SessionId, Result<Reserved, Refused>) {
         let id = random::session_id();
-        (id, registry.reserve(id, role, &room(name), Principal::Anyone, ice()))
+        let (client, room) = (ClientAddress::UNKNOWN, room(name));
+        let asked = Asked { role, room: &room, principal: &Principal::Anyone, client };
+        let rules = registry.common_rules();
+        (id, registry.reserve(id, &asked, rules, ice()))
+    }
+
+    fn bounded(sessions: usize) -> Quotas {
+        Quotas { sessions, ..Quotas::default() }
     }
 
     #[test]
     fn a_room_stays_on_its_worker_while_it_lives_and_ends_with_its_last_session() {
-        let mut registry = Registry::new(2, 100, Spread::Auto);
+        let mut registry = Registry::new(2, bounded(100), Spread::Auto);
         let (a1, reserved) = reserve(&mut registry, Role::Publisher, "a");
         assert_eq!(reserved.unwrap().worker, 0);
         let (b1, reserved) = reserve(&mut registry, Role::Publisher, "b");
@@ -284,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_spread_room_has_its_publisher_at_home_and_lives_as_long_as_any_part_of_it() {
-        let mut registry = Registry::new(2, 100, Spread::Always);
+        let mut registry = Registry::new(2, bounded(100), Spread::Always);
         let (publisher, reserved) = reserve(&mut registry, Role::Publisher, "a");
         assert_eq!(reserved.map(|reserved| (reserved.home, reserved.worker)).ok(), Some((0, 0)));
         let mut subscribers = Vec::new();
@@ -313,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_publisher_is_its_rooms_from_confirmation_to_its_own_end() {
-        let mut registry = Registry::new(1, 100, Spread::Auto);
+        let mut registry = Registry::new(1, bounded(100), Spread::Auto);
         let (first, _) = reserve(&mut registry, Role::Publisher, "a");
         assert!(registry.publisher(&room("a")).is_none());
         assert_eq!(registry.rooms().count(), 0, "only reserved");
@@ -333,10 +416,10 @@ mod tests {
 
     #[test]
     fn is_bounded() {
-        let mut registry = Registry::new(1, 2, Spread::Auto);
+        let mut registry = Registry::new(1, bounded(2), Spread::Auto);
         let (first, _) = reserve(&mut registry, Role::Publisher, "a");
         assert!(reserve(&mut registry, Role::Publisher, "b").1.is_ok());
-        assert_eq!(reserve(&mut registry, Role::Publisher, "c").1.err(), Some(Full));
+        assert_eq!(reserve(&mut registry, Role::Publisher, "c").1.err(), Some(Refused::Sessions));
         assert!(registry.room(&room("c")).is_none());
         registry.remove(first);
         assert!(reserve(&mut registry, Role::Publisher, "c").1.is_ok());
@@ -344,15 +427,48 @@ mod tests {
 
     #[test]
     fn counts_connected_sessions() {
-        let mut registry = Registry::new(1, 10, Spread::Auto);
+        let mut registry = Registry::new(1, bounded(10), Spread::Auto);
         let (publisher, _) = reserve(&mut registry, Role::Publisher, "a");
         let (subscriber, _) = reserve(&mut registry, Role::Subscriber, "a");
         assert!(registry.connected().is_empty());
-        registry.get_mut(publisher).unwrap().gcm = Some(false);
-        registry.get_mut(subscriber).unwrap().gcm = Some(true);
+        registry.connect(publisher, false).unwrap();
+        registry.connect(subscriber, true).unwrap();
         assert_eq!(registry.connected()[&room("a")], Connected { subscribers: 1, gcm: 1, cm: 1 });
         registry.remove(publisher);
         registry.remove(subscriber);
         assert!(registry.connected().is_empty());
+    }
+    #[test]
+    fn what_is_counted_ends_with_who_was_counted() {
+        let quotas = Quotas { rooms: 2, publishers: 1, subscribers_per_room: 2, pending_per_client: 3, sessions: 9 };
+        let mut registry = Registry::new(2, quotas, Spread::Always);
+        let (publisher, subscriber) = (Role::Publisher, Role::Subscriber);
+        let (first, _) = reserve(&mut registry, publisher, "a");
+        assert_eq!(reserve(&mut registry, publisher, "b").1.err(), Some(Refused::Publishers));
+        assert!(registry.room(&room("b")).is_none(), "nothing is left of who was refused");
+        let (second, _) = reserve(&mut registry, subscriber, "a");
+        let (third, _) = reserve(&mut registry, subscriber, "a");
+        assert_eq!(reserve(&mut registry, subscriber, "b").1.err(), Some(Refused::Pending));
+        for id in [first, second, third, third] {
+            assert!(registry.connect(id, true).is_some());
+        }
+        assert!(registry.pending.is_empty());
+        assert_eq!(reserve(&mut registry, subscriber, "a").1.err(), Some(Refused::Subscribers));
+        registry.remove(second);
+        let (fourth, reserved) = reserve(&mut registry, subscriber, "a");
+        assert!(reserved.is_ok());
+        let (fifth, reserved) = reserve(&mut registry, subscriber, "b");
+        assert!(reserved.is_ok());
+        assert_eq!(reserve(&mut registry, subscriber, "c").1.err(), Some(Refused::Rooms));
+        for id in [first, third, fourth, fifth] {
+            registry.remove(id);
+        }
+        assert!(
+            (registry.publishers, registry.len(), registry.rooms.len()) == (0, 0, 0) && registry.pending.is_empty()
+        );
+        registry.set_quotas(Quotas { publishers: 0, ..quotas });
+        assert_eq!(reserve(&mut registry, publisher, "a").1.err(), Some(Refused::Publishers));
+        let counts: Vec<u64> = registry.refusals().into_iter().map(|(_, count)| count).collect();
+        assert_eq!(counts, [0, 1, 2, 1, 1]);
     }
 }
