@@ -95,7 +95,7 @@ impl<'a> Source<'a> {
     pub fn read(&self) -> Result<Config, ConfigError> {
         Ok(Config {
             http: self.http()?,
-            auth: crate::auth::AuthConfig { token: self.secret("AUTH_TOKEN")? },
+            auth: crate::auth::AuthConfig { token: self.secret("AUTH_TOKEN")?, ..Default::default() },
             session: crate::session::SessionConfig {
                 strict_etag: self.parse("ETAG_MODE", ETAG_MODES, etag_mode)?.unwrap_or(false),
                 wait_for_publisher: self.parse("WAIT_FOR_PUBLISHER", BOOLEAN, boolean)?.unwrap_or(false),

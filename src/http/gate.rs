@@ -1,14 +1,14 @@
 //! The order in which a request is looked at, before any of its body is read: CORS and preflight (in [`super::cors`]),
 //! then the rate (in [`super::rate`]), both around all routes; then method, room name, token.
 
-use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request};
+use http::Method;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method};
 
-use crate::auth::{Grant, Presented, Unauthorized};
-use crate::http::Api;
+use crate::auth::{Action, Grant, Need, Presented};
 use crate::http::error::ApiError;
+use crate::http::{Api, client_address};
 use crate::id::RoomName;
 
 /// A room's name from the path, percent-decoded by axum; not UTF-8 makes the rejection.
@@ -29,6 +29,26 @@ impl Methods {
     }
 }
 
+/// What the gate looks at: taken from the request before anything waits.
+pub(super) struct Asked {
+    pub method: Method,
+    presented: Presented,
+}
+
+impl Asked {
+    /// From a request.
+    pub fn of(request: &Request) -> Self {
+        // A header that is no text shows nothing, but is there: an unreadable `X-Auth-Token` still decides.
+        let text = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
+        let presented = Presented::new(
+            text(AUTHORIZATION.as_str()),
+            text("x-auth-token"),
+            client_address::of(request.extensions()),
+        );
+        Self { method: request.method().clone(), presented }
+    }
+}
+
 /// What went through the gate to a room.
 #[derive(Debug)]
 pub(super) struct Pass {
@@ -41,20 +61,22 @@ pub(super) struct Pass {
 ///
 /// # Errors
 /// 405, 400, 401, in this order.
-pub(super) fn enter(
+pub(super) async fn enter(
     api: &Api,
     methods: &Methods,
-    method: &Method,
-    headers: &HeaderMap,
+    asked: &Asked,
     room: RoomPath,
+    action: Action,
 ) -> Result<Pass, ApiError> {
-    methods.check(method)?;
+    methods.check(&asked.method)?;
     let room = room_name(room)?;
-    match authorize(api, headers) {
-        Ok(grant) => Ok(Pass { room, grant: Some(grant) }),
-        Err(_) if *method == Method::OPTIONS => Ok(Pass { room, grant: None }),
-        Err(Unauthorized) => Err(ApiError::Unauthorized),
-    }
+    let need = Need::in_room(action, &room);
+    let grant = if asked.method == Method::OPTIONS {
+        api.auth.judge(&asked.presented, need).await.ok()
+    } else {
+        Some(authorize(api, asked, need).await?)
+    };
+    Ok(Pass { room, grant })
 }
 
 /// A room's name.
@@ -65,12 +87,29 @@ pub(super) fn room_name(room: RoomPath) -> Result<RoomName, ApiError> {
     room.ok().and_then(|Path(name)| RoomName::parse(&name)).ok_or(ApiError::InvalidRoomName)
 }
 
-/// What the request's token grants.
+/// What the request's credential grants.
 ///
 /// # Errors
-/// [`Unauthorized`]
-pub(super) fn authorize(api: &Api, headers: &HeaderMap) -> Result<Grant, Unauthorized> {
-    // A header that is no text shows nothing, but is there: an unreadable `X-Auth-Token` still decides.
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
-    api.auth.authorize(Presented { authorization: text(AUTHORIZATION.as_str()), x_auth_token: text("x-auth-token") })
+/// 401, whatever was wrong.
+pub(super) async fn authorize(api: &Api, asked: &Asked, need: Need<'_>) -> Result<Grant, ApiError> {
+    api.auth.authorize(&asked.presented, need).await.map_err(|_| ApiError::Unauthorized)
+}
+
+/// The gate to what only an administrator may; `room` where it is about one, `None` where it is about all.
+///
+/// # Errors
+/// 401, also where no administrator is configured.
+#[allow(dead_code, reason = "the routes of the administrator come with it")]
+pub(super) async fn admin(api: &Api, asked: &Asked, room: Option<&RoomName>) -> Result<Grant, ApiError> {
+    authorize(api, asked, Need { action: Action::Admin, room }).await
+}
+
+/// True for who may publish or play somewhere: such a caller may know of TURN.
+pub(super) async fn may_anything(api: &Api, asked: &Asked) -> bool {
+    for action in [Action::Play, Action::Publish] {
+        if api.auth.judge(&asked.presented, Need::anywhere(action)).await.is_ok() {
+            return true;
+        }
+    }
+    false
 }

@@ -9,10 +9,10 @@ use http::header::{ALLOW, CACHE_CONTROL};
 use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
-use crate::auth::Unauthorized;
+use crate::auth::{Action, Need};
 use crate::http::Api;
 use crate::http::error::ApiError;
-use crate::http::gate::{self, Methods, RoomPath};
+use crate::http::gate::{self, Asked, Methods, RoomPath};
 use crate::http::ice::IceServerJson;
 use crate::session::rooms::RoomView;
 
@@ -75,7 +75,7 @@ pub(super) async fn bootstrap(State(api): State<Arc<Api>>, request: Request) -> 
     if let Some(answer) = read_only(&request)? {
         return Ok(answer);
     }
-    let authorised = gate::authorize(&api, request.headers()).is_ok();
+    let authorised = gate::may_anything(&api, &Asked::of(&request)).await;
     Ok(fresh(Json(Bootstrap {
         auth_enabled: api.auth.is_enabled(),
         record_enabled: false,
@@ -88,13 +88,14 @@ pub(super) async fn rooms(State(api): State<Arc<Api>>, request: Request) -> Resu
     if let Some(answer) = read_only(&request)? {
         return Ok(answer);
     }
-    gate::authorize(&api, request.headers()).map_err(|Unauthorized| ApiError::Unauthorized)?;
-    let rooms: Vec<Room> = api.sessions.rooms().await.into_iter().map(Room::from).collect();
-    Ok(fresh(Json(rooms)))
+    let grant = gate::authorize(&api, &Asked::of(&request), Need::anywhere(Action::Read)).await?;
+    let mut rooms = api.sessions.rooms().await;
+    rooms.retain(|room| api.auth.covers(&grant, &room.name));
+    Ok(fresh(Json(rooms.into_iter().map(Room::from).collect::<Vec<_>>())))
 }
 
 pub(super) async fn room(State(api): State<Arc<Api>>, room: RoomPath, request: Request) -> Result<Response, ApiError> {
-    let pass = gate::enter(&api, &METHODS, request.method(), request.headers(), room)?;
+    let pass = gate::enter(&api, &METHODS, &Asked::of(&request), room, Action::Read).await?;
     if let Some(answer) = read_only(&request)? {
         return Ok(answer);
     }

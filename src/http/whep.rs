@@ -7,8 +7,9 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 
+use crate::auth::Action;
 use crate::http::error::ApiError;
-use crate::http::gate::{self, RoomPath};
+use crate::http::gate::{self, Asked, RoomPath};
 use crate::http::{Api, body, client_address, endpoint};
 use crate::session::Caller;
 
@@ -16,12 +17,12 @@ use crate::session::Caller;
 pub(super) const SESSION: &str = "/api/whep/session/";
 
 pub(super) async fn play(State(api): State<Arc<Api>>, room: RoomPath, request: Request) -> Result<Response, ApiError> {
-    let pass = gate::enter(&api, &endpoint::METHODS, request.method(), request.headers(), room)?;
+    let pass = gate::enter(&api, &endpoint::METHODS, &Asked::of(&request), room, Action::Play).await?;
     match (request.method(), &pass.grant) {
         (&Method::POST, Some(grant)) => {
             let address = client_address::of(request.extensions());
             let offer = body::text(request, body::SDP).await?;
-            let caller = Caller { principal: &grant.principal, address };
+            let caller = Caller { grant, address };
             let session = api.sessions.play(&caller, &pass.room, &offer).await?;
             Ok(endpoint::created(&api, SESSION, session))
         }

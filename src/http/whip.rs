@@ -6,8 +6,9 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, StatusCode};
 
+use crate::auth::Action;
 use crate::http::error::ApiError;
-use crate::http::gate::{self, RoomPath};
+use crate::http::gate::{self, Asked, RoomPath};
 use crate::http::{Api, body, client_address, endpoint};
 use crate::session::Caller;
 
@@ -19,12 +20,12 @@ pub(super) async fn publish(
     room: RoomPath,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let pass = gate::enter(&api, &endpoint::METHODS, request.method(), request.headers(), room)?;
+    let pass = gate::enter(&api, &endpoint::METHODS, &Asked::of(&request), room, Action::Publish).await?;
     match (request.method(), &pass.grant) {
         (&Method::POST, Some(grant)) => {
             let address = client_address::of(request.extensions());
             let offer = body::text(request, body::SDP).await?;
-            let caller = Caller { principal: &grant.principal, address };
+            let caller = Caller { grant, address };
             let session = api.sessions.publish(&caller, &pass.room, &offer).await?;
             Ok(endpoint::created(&api, SESSION, session))
         }

@@ -1,6 +1,7 @@
 //! Every bound of the server, with its reason. Full means refuse or drop, and count.
 
 mod address;
+mod auth;
 mod client;
 mod control;
 mod door;
@@ -11,6 +12,7 @@ mod sdp;
 mod worker;
 
 pub use address::*;
+pub use auth::*;
 pub use client::*;
 pub use control::*;
 pub use door::*;

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tracing::info;
 
-use crate::auth::Principal;
+use crate::auth::{Grant, Principal};
 use crate::id::{ClientAddress, Mid, RoomName, SessionId};
 use crate::limits;
 use crate::rtp::codec::Format;
@@ -19,8 +19,8 @@ use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Comman
 /// Who asks for a session.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
-    /// Whose credential it is.
-    pub principal: &'a Principal,
+    /// What it may.
+    pub grant: &'a Grant,
     /// Where it comes from.
     pub address: ClientAddress,
 }
@@ -51,7 +51,7 @@ impl Sessions {
             // One after the other: which publisher is the room's is decided in the order of the worker's verdicts.
             let turn = admission.reserved.admission.clone();
             let _turn = turn.lock().await;
-            let takeover = self.may_take_over(room, caller.principal);
+            let takeover = self.may_take_over(room, &caller.grant.principal);
             let peer = admission.setup(room, &offer);
             let tracks = answer.tracks;
             let ask = |reply| Command::AdmitPublisher(Box::new(AdmitPublisher { peer, tracks, takeover, reply }));
@@ -94,7 +94,7 @@ impl Sessions {
 
     /// The same credential may take over, and nobody may where everybody has the same: none.
     fn may_take_over(&self, room: &RoomName, principal: &Principal) -> bool {
-        self.config.takeover && *principal != Principal::Anyone && self.registry().publisher(room) == Some(principal)
+        self.config.takeover && self.registry().publisher(room).is_some_and(|publisher| publisher.is_same(principal))
     }
 
     /// What holds for the room.
@@ -116,7 +116,7 @@ impl Sessions {
         let reserved = {
             let mut registry = self.registry();
             registry.measure(Instant::now(), &self.workers.awake());
-            let asked = Asked { role, room, principal: caller.principal, client: caller.address };
+            let asked = Asked { role, room, principal: &caller.grant.principal, client: caller.address };
             let rules = self.rules_for(&registry, room);
             registry.reserve(id, &asked, rules, ice)?
         };

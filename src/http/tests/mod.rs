@@ -68,7 +68,7 @@ impl Fixture {
             ..HttpConfig::default()
         };
         change(&mut config);
-        let auth = AuthConfig { token: token.map(Secret::new) };
+        let auth = AuthConfig { token: token.map(Secret::new), ..AuthConfig::default() };
         let router = crate::http::router(Arc::new(Api::new(&config, &auth, sessions.clone())));
         Self { router, sessions, workers }
     }

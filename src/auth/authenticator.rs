@@ -1,0 +1,228 @@
+//! The decision.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::auth::AuthConfig;
+use crate::auth::digest::Digest;
+use crate::auth::grant::{Action, Grant, Need, Principal, Scope};
+use crate::auth::presented::Presented;
+use crate::auth::refusal::{Refusal, Refusals};
+use crate::auth::tiers::{Door, Tiers};
+use crate::id::RoomName;
+
+/// Knows the credentials, and can be told others while it is asked.
+pub struct Authenticator {
+    rules: RwLock<Arc<Rules>>,
+    refusals: Refusals,
+}
+
+/// What the operator set, ready to be compared.
+struct Rules {
+    tiers: Tiers,
+}
+
+impl Authenticator {
+    /// From the configuration.
+    #[must_use]
+    pub fn new(config: &AuthConfig) -> Self {
+        Self { rules: RwLock::new(Arc::new(Rules::new(config))), refusals: Refusals::default() }
+    }
+
+    /// Takes another configuration; requests that are being looked at end with the old one. Sessions go on.
+    pub fn reload(&self, config: &AuthConfig) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(config));
+    }
+
+    /// True where publishing or playing needs a credential somewhere.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.rules().tiers.is_guarded()
+    }
+
+    /// The grant for what a request shows. What is refused is counted.
+    ///
+    /// # Errors
+    /// [`Refusal`]
+    pub async fn authorize(&self, presented: &Presented, need: Need<'_>) -> Result<Grant, Refusal> {
+        self.judge(presented, need).await.inspect_err(|refusal| self.refusals.count(*refusal))
+    }
+
+    /// As [`Authenticator::authorize`], for those who are served either way: it is not counted.
+    ///
+    /// # Errors
+    /// [`Refusal`]
+    #[expect(clippy::unused_async, reason = "key sets and webhooks are asked over the network")]
+    pub async fn judge(&self, presented: &Presented, need: Need<'_>) -> Result<Grant, Refusal> {
+        self.rules().by_static_token(presented, need)
+    }
+
+    /// True where a grant that was given for no room in particular shows this room, too.
+    #[must_use]
+    pub fn covers(&self, grant: &Grant, room: &RoomName) -> bool {
+        let tiers = &self.rules().tiers;
+        match &grant.scope {
+            Scope::Any => true,
+            Scope::Rooms(patterns) => {
+                patterns.iter().any(|pattern| pattern.covers(room)) || tiers.opens(Action::Read, Some(room), None)
+            }
+            Scope::Token(shown) => tiers.opens(Action::Read, Some(room), *shown),
+        }
+    }
+
+    /// How often each refusal came, by its name.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<(&'static str, u64)> {
+        self.refusals.read()
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Rules {
+    fn new(config: &AuthConfig) -> Self {
+        Self { tiers: Tiers::new(config) }
+    }
+
+    fn by_static_token(&self, presented: &Presented, need: Need<'_>) -> Result<Grant, Refusal> {
+        let shown = presented.deciding().map(Digest::of);
+        let Need { action, room } = need;
+        let (open, good) = match (action, room) {
+            (Action::Admin, _) | (_, Some(_)) => {
+                (self.tiers.door(action, room) == Door::Open, self.tiers.opens(action, room, shown))
+            }
+            (_, None) => (self.tiers.opens_some(action, None), self.tiers.opens_some(action, shown)),
+        };
+        if good {
+            let principal = shown.filter(|_| !open).map_or(Principal::Anyone, Principal::Token);
+            let scope = if action == Action::Admin { Scope::Any } else { Scope::Token(shown) };
+            return Ok(Grant { admin: action == Action::Admin, ..Grant::new(principal, scope) });
+        }
+        Err(match shown {
+            _ if action == Action::Admin && self.tiers.door(action, None) == Door::Closed => Refusal::NoAdmin,
+            _ if presented.is_too_long() => Refusal::TooLong,
+            None => Refusal::Missing,
+            Some(_) => Refusal::WrongToken,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ClientAddress;
+    use crate::secret::Secret;
+
+    fn room(name: &str) -> RoomName {
+        RoomName::parse(name).unwrap()
+    }
+
+    async fn ask(auth: &Authenticator, token: &str, action: Action, name: &str) -> Result<Principal, Refusal> {
+        let presented = Presented::new(None, Some(token), ClientAddress::UNKNOWN);
+        let room = RoomName::parse(name);
+        auth.authorize(&presented, Need { action, room: room.as_ref() }).await.map(|grant| grant.principal)
+    }
+
+    #[tokio::test]
+    async fn each_header_with_a_token_configured() {
+        let auth = Authenticator::new(&AuthConfig { token: Some(Secret::new("s3cret")), ..AuthConfig::default() });
+        assert!(auth.is_enabled());
+        let principal = Principal::Token(Digest::of(&Secret::new("s3cret")));
+        let long = "x".repeat(1 << 20);
+        let table: [(Option<&str>, Option<&str>, Option<Refusal>); 18] = [
+            (None, None, Some(Refusal::Missing)),
+            (Some("Bearer s3cret"), None, None),
+            (Some("bearer s3cret"), None, None),
+            (Some("BEARER   s3cret "), None, None),
+            (Some("Bearer"), None, Some(Refusal::Missing)),
+            (Some("Bearer s3cre"), None, Some(Refusal::WrongToken)),
+            (Some("Bearer s3crets"), None, Some(Refusal::WrongToken)),
+            (Some("Bearer S3CRET"), None, Some(Refusal::WrongToken)),
+            (Some("Bearer s3cret s3cret"), None, Some(Refusal::WrongToken)),
+            (Some("Basic s3cret"), None, Some(Refusal::Missing)),
+            (Some("s3cret"), None, Some(Refusal::Missing)),
+            (None, Some("s3cret"), None),
+            (None, Some("wrong"), Some(Refusal::WrongToken)),
+            (None, Some(""), Some(Refusal::Missing)),
+            (None, Some(&long), Some(Refusal::TooLong)),
+            (Some("Bearer wrong"), Some("s3cret"), None),
+            (Some("Bearer s3cret"), Some("wrong"), Some(Refusal::WrongToken)),
+            (Some("Bearer s3cret"), Some(""), None),
+        ];
+        for (authorization, x_auth_token, refusal) in table {
+            let presented = Presented::new(authorization, x_auth_token, ClientAddress::UNKNOWN);
+            for action in [Action::Publish, Action::Play, Action::Read] {
+                let verdict = auth.authorize(&presented, Need::in_room(action, &room("room"))).await;
+                let expected = refusal.map_or_else(|| Ok(principal.clone()), Err);
+                assert_eq!(verdict.map(|grant| grant.principal), expected, "{authorization:?} {x_auth_token:?}");
+            }
+        }
+        let counted: u64 = auth.refusals().iter().map(|(_, count)| count).sum();
+        assert_eq!(counted, 3 * table.iter().filter(|(.., refusal)| refusal.is_some()).count() as u64);
+    }
+
+    #[tokio::test]
+    async fn with_nothing_configured_all_may_but_nobody_is_an_administrator() {
+        let auth = Authenticator::new(&AuthConfig::default());
+        assert!(!auth.is_enabled());
+        for token in ["", "whatever"] {
+            for action in [Action::Publish, Action::Play, Action::Read] {
+                for name in ["room", ""] {
+                    assert_eq!(ask(&auth, token, action, name).await, Ok(Principal::Anyone));
+                }
+            }
+            for name in ["room", ""] {
+                assert_eq!(ask(&auth, token, Action::Admin, name).await, Err(Refusal::NoAdmin));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_administrators_token_is_for_that_alone() {
+        let config =
+            AuthConfig { token: Some(Secret::new("t")), admin_token: Some(Secret::new("a")), ..AuthConfig::default() };
+        let auth = Authenticator::new(&config);
+        for name in ["room", ""] {
+            assert!(ask(&auth, "a", Action::Admin, name).await.is_ok());
+            for (token, action) in [("t", Action::Admin), ("a", Action::Publish), ("a", Action::Play)] {
+                assert_eq!(ask(&auth, token, action, name).await, Err(Refusal::WrongToken), "{token} {action:?}");
+            }
+            assert_eq!(ask(&auth, "", Action::Admin, name).await, Err(Refusal::Missing));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_shows_what_the_token_opens() {
+        let config = AuthConfig {
+            token: Some(Secret::new("g")),
+            rooms: vec![crate::auth::RoomAccess {
+                pattern: crate::auth::pattern::Pattern::parse("own").unwrap(),
+                token: Some(Secret::new("r")),
+                play: None,
+                play_token: None,
+                publish_token: None,
+            }],
+            ..AuthConfig::default()
+        };
+        let auth = Authenticator::new(&config);
+        for (token, own, other) in [("g", false, true), ("r", true, false)] {
+            let presented = Presented::new(None, Some(token), ClientAddress::UNKNOWN);
+            let grant = auth.authorize(&presented, Need::anywhere(Action::Read)).await.unwrap();
+            assert_eq!((auth.covers(&grant, &room("own")), auth.covers(&grant, &room("other"))), (own, other));
+        }
+        assert_eq!(ask(&auth, "x", Action::Read, "").await, Err(Refusal::WrongToken));
+    }
+
+    #[tokio::test]
+    async fn another_configuration_counts_from_the_next_request_on() {
+        let token = |token| AuthConfig { token: Some(Secret::new(token)), ..AuthConfig::default() };
+        let auth = Authenticator::new(&token("old"));
+        assert!(ask(&auth, "old", Action::Play, "room").await.is_ok());
+        auth.reload(&token("new"));
+        assert!(ask(&auth, "new", Action::Play, "room").await.is_ok());
+        assert_eq!(ask(&auth, "old", Action::Play, "room").await, Err(Refusal::WrongToken));
+        auth.reload(&AuthConfig::default());
+        assert_eq!(ask(&auth, "old", Action::Play, "room").await, Ok(Principal::Anyone));
+    }
+}
