@@ -54,7 +54,7 @@ firefox: deps tests/firefox/node_modules/.installed ## Firefox against a server 
 verify: test firefox ## `make test`, Firefox, then simulated rooms on many more seeds; the figures go into docs/verified.md
 	RILLCAST_SIM_SEEDS=1000 cargo test --locked --test sim -- --nocapture
 
-BENCHMARKS := datagram egress fanout negotiate
+BENCHMARKS := datagram egress fanout inspect negotiate
 
 bench: ## what a packet and a session cost: one table per benchmark, CPU time, some three minutes
 	@scripts/require.sh rust

@@ -92,7 +92,13 @@ impl Worker {
         let peer = self.setup(room, credentials("client"), Client::fingerprint());
         let (reply, verdict) = oneshot::channel();
         let server = peer.local.clone();
-        self.send(Command::AdmitPublisher(Box::new(AdmitPublisher { peer, tracks, takeover: false, reply })));
+        self.send(Command::AdmitPublisher(Box::new(AdmitPublisher {
+            peer,
+            tracks,
+            max_bitrate: None,
+            takeover: false,
+            reply,
+        })));
         verdict.blocking_recv().expect("the worker answers").expect("the room is free");
         self.connect(&server)
     }

@@ -102,6 +102,7 @@ impl<'a> Source<'a> {
                 takeover: self.parse("TAKEOVER", BOOLEAN, boolean)?.unwrap_or(false),
                 spread: self.parse("MEDIA_SPREAD", SPREAD, spread)?.unwrap_or_default(),
                 quotas: crate::session::quota::Quotas::default(),
+                max_bitrate: None,
             },
             media: self.media()?,
             log: self.parse("LOG", LOG_FILTER, LogConfig::parse)?.unwrap_or_default(),

@@ -48,6 +48,8 @@ struct Room {
     /// Bits per second.
     bitrate: u64,
     b_frames: bool,
+    /// The publisher sends more than it may, and is cut off if it goes on.
+    over_bitrate: bool,
     packets_in: u64,
     bytes_in: u64,
 }
@@ -65,6 +67,7 @@ impl From<RoomView> for Room {
             codecs: room.codecs.into_iter().map(crate::rtp::codec::Codec::name).collect(),
             bitrate: room.bitrate,
             b_frames: room.b_frames,
+            over_bitrate: room.over_bitrate,
             packets_in: room.packets_in,
             bytes_in: room.bytes_in,
         }

@@ -15,6 +15,9 @@ pub const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 
 /// Encodings of one simulcast track.
 pub const LAYERS_PER_TRACK: usize = 4;
+/// A publisher may send twice its bit rate for so long, or ten times as much for a tenth of it, before it is cut off:
+/// motion and key frames pass, and an encoder has time to follow.
+pub const BITRATE_GRACE: Duration = Duration::from_secs(5);
 /// Least time between two key frame requests to one publisher, however many subscribers ask.
 pub const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 

@@ -10,7 +10,7 @@ use rtc_shared::error::Error;
 use crate::limits::{DTLS_SEALED_BYTES, FINAL_FLIGHT_REPEATS};
 use crate::peer::PeerEnd;
 use crate::peer::certificate::Certificate;
-use crate::peer::endpoint::{self, PEER};
+use crate::peer::endpoint::{self, Agreed, PEER};
 use crate::peer::handshake::{Handshake, Step};
 use crate::peer::keys::{EXPORTER_LABEL, Profile, split_exported};
 use crate::peer::outbox::Outgoing;
@@ -24,9 +24,18 @@ pub enum Progress {
     /// Nothing yet.
     Pending,
     /// The handshake is done: here are the keys.
-    Connected(Profile, Box<Srtp>),
+    Connected(Security, Box<Srtp>),
     /// The session is over.
     Over(PeerEnd),
+}
+
+/// What protects a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Security {
+    /// Of the handshake.
+    pub dtls: Agreed,
+    /// Of the media.
+    pub srtp: Profile,
 }
 
 /// The DTLS side of one peer. Each stage is boxed, so that a finished handshake leaves nothing: a connected session
@@ -159,9 +168,10 @@ impl Dtls {
         };
         let srtp = Box::new(Srtp::new(profile, send, receive));
         let final_flight = if is_server { handshake.take_flight() } else { Vec::new() };
+        let security = Security { dtls: endpoint::agreed(&endpoint), srtp: profile };
         let endpoint = endpoint::slim(now, &endpoint, handshake.certificate()).unwrap_or(endpoint);
         *self = Self::Established(Box::new(Established { endpoint, final_flight, repeats: 0 }));
-        Some(Progress::Connected(profile, srtp))
+        Some(Progress::Connected(security, srtp))
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rtc_dtls::cipher_suite::CipherSuite;
+use rtc_dtls::cipher_suite::{CipherSuite, CipherSuiteId};
 use rtc_dtls::config::{ClientAuthType, ConfigBuilder, HandshakeConfig};
 use rtc_dtls::endpoint::Endpoint;
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
@@ -60,6 +60,30 @@ pub fn transmits(endpoint: &mut Endpoint) -> impl Iterator<Item = Vec<u8>> + '_ 
 pub fn has_keys(endpoint: &Endpoint) -> bool {
     let suite = endpoint.get_connection_state(PEER).and_then(State::cipher_suite);
     suite.is_some_and(CipherSuite::is_initialized)
+}
+
+/// What a finished handshake has agreed on: version and cipher suite.
+#[must_use]
+pub fn agreed(endpoint: &Endpoint) -> Agreed {
+    let suite = endpoint.get_connection_state(PEER).and_then(State::cipher_suite).map(CipherSuite::id);
+    let cipher = match suite {
+        Some(CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_128_Gcm_Sha256) => "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+        Some(CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_256_Cbc_Sha) => "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+        Some(CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_128_Ccm) => "TLS_ECDHE_ECDSA_WITH_AES_128_CCM",
+        Some(CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_128_Ccm_8) => "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8",
+        // Our certificate is an ECDSA one, and there are no shared keys.
+        _ => "other",
+    };
+    Agreed { version: "1.2", cipher }
+}
+
+/// What a DTLS handshake has agreed on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Agreed {
+    /// Version of DTLS: the endpoint has one only (RFC 6347).
+    pub version: &'static str,
+    /// Name of the cipher suite in IANA's list.
+    pub cipher: &'static str,
 }
 
 /// The profile that a finished handshake has negotiated; `None` without one, or where the certificate is not the one

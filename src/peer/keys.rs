@@ -23,6 +23,15 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// Its name (RFC 5764 §4.1.2, RFC 7714 §14.2), without the `SRTP_` that all of them begin with.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AeadAes128Gcm => "AEAD_AES_128_GCM",
+            Self::AesCmSha1 => "AES128_CM_HMAC_SHA1_80",
+        }
+    }
+
     /// Bytes of the master salt.
     #[must_use]
     pub fn salt_bytes(self) -> usize {

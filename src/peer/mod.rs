@@ -11,7 +11,7 @@ mod cipher;
 mod client_hello;
 pub mod demux;
 pub mod dtls;
-mod endpoint;
+pub mod endpoint;
 mod handshake;
 mod ice;
 pub mod keys;
@@ -33,7 +33,7 @@ use crate::limits::{CONSENT_EXPIRY, HANDSHAKE_TIME, PATH_SILENCE};
 use crate::peer::certificate::Certificate;
 use crate::peer::challenge::{Challenge, Step};
 use crate::peer::demux::Kind;
-use crate::peer::dtls::{Dtls, Progress};
+use crate::peer::dtls::{Dtls, Progress, Security};
 use crate::peer::ice::{Check, Ice};
 use crate::peer::keys::Profile;
 use crate::peer::outbox::{Outbox, Outgoing};
@@ -114,6 +114,8 @@ pub struct Peer {
     challenge: Option<Challenge>,
     dtls: Dtls,
     srtp: Option<Box<Srtp>>,
+    /// What protects it, once it is connected.
+    security: Option<Security>,
     /// Where our last DTLS flight went, if all of it went to one path. Who answers it received it there.
     flight_path: Option<Path>,
     /// The client has sent media, so it has the keys.
@@ -136,6 +138,7 @@ impl Peer {
             challenge: None,
             dtls: Dtls::new(config.role, config.certificate, config.fingerprint),
             srtp: None,
+            security: None,
             flight_path: None,
             is_settled: false,
             is_over: false,
@@ -285,8 +288,9 @@ impl Peer {
     fn follow(&mut self, now: Instant, progress: Progress, out: Outgoing, asker: Option<Path>) {
         match progress {
             Progress::Pending => {}
-            Progress::Connected(profile, srtp) => {
+            Progress::Connected(security, srtp) => {
                 self.srtp = Some(srtp);
+                self.security = Some(security);
                 self.last_authentic = now;
                 if let Some(path) = self.flight_path {
                     self.paths.acknowledge(&path);
@@ -295,7 +299,7 @@ impl Peer {
                 if let Some(path) = self.paths.selected().filter(|path| !self.paths.is_acknowledged(path)) {
                     self.begin_challenge(now, path);
                 }
-                self.outbox.event(PeerEvent::Connected { gcm: profile == Profile::AeadAes128Gcm });
+                self.outbox.event(PeerEvent::Connected { gcm: security.srtp == Profile::AeadAes128Gcm });
             }
             Progress::Over(end) => self.end(end),
         }
@@ -405,6 +409,12 @@ impl Peer {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.srtp.is_some()
+    }
+
+    /// What protects the session, once the handshake is done.
+    #[must_use]
+    pub fn security(&self) -> Option<Security> {
+        self.security
     }
 
     /// When something authentic came last (or the peer began).

@@ -2,7 +2,6 @@
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
-use tracing::info;
 
 use crate::auth::{Grant, Principal};
 use crate::id::{ClientAddress, Mid, RoomName, SessionId};
@@ -13,7 +12,7 @@ use crate::sdp::offer::Offer;
 use crate::sdp::{IceCredentials, answer};
 use crate::session::quota::RoomRules;
 use crate::session::registry::{Asked, IceState, Registry, Reserved, Role};
-use crate::session::{BUSY, DRAINING, SessionError, Sessions, random};
+use crate::session::{BUSY, DRAINING, SessionError, Sessions, log, random};
 use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup};
 
 /// Who asks for a session.
@@ -53,13 +52,13 @@ impl Sessions {
             let _turn = turn.lock().await;
             let takeover = self.may_take_over(room, &caller.grant.principal);
             let peer = admission.setup(room, &offer);
-            let tracks = answer.tracks;
-            let ask = |reply| Command::AdmitPublisher(Box::new(AdmitPublisher { peer, tracks, takeover, reply }));
+            let (tracks, max_bitrate) = (answer.tracks, self.config.max_bitrate);
+            let admit = |reply| AdmitPublisher { peer, tracks, max_bitrate, takeover, reply };
+            let ask = |reply| Command::AdmitPublisher(Box::new(admit(reply)));
             admission.ask(ask).await?;
             admission.confirm(mid, formats)
         };
         timeout(limits::ADMIT_TIME, admitted).await.map_err(|_| BUSY)??;
-        info!(%room, role = ?Role::Publisher, session = ?admission.id, "session started");
         Ok(admission.created(answer.sdp))
     }
 
@@ -84,7 +83,6 @@ impl Sessions {
         let ask = |reply| Command::AdmitSubscriber(Box::new(AdmitSubscriber { peer, tracks, relay, reply }));
         timeout(limits::ADMIT_TIME, admission.ask(ask)).await.map_err(|_| BUSY)??;
         admission.confirm(mid, Vec::new())?;
-        info!(%room, role = ?Role::Subscriber, session = ?admission.id, "session started");
         Ok(admission.created(answer.sdp))
     }
 
@@ -121,7 +119,19 @@ impl Sessions {
             registry.reserve(id, &asked, rules, ice)?
         };
         let credentials = random::credentials();
-        Ok(Admission { sessions: self, id, etag, credentials, reserved, asked: false, confirmed: false })
+        let (room, began) = (room.clone(), Instant::now());
+        Ok(Admission {
+            sessions: self,
+            id,
+            role,
+            room,
+            began,
+            etag,
+            credentials,
+            reserved,
+            asked: false,
+            confirmed: false,
+        })
     }
 }
 
@@ -130,6 +140,10 @@ impl Sessions {
 struct Admission<'a> {
     sessions: &'a Sessions,
     id: SessionId,
+    role: Role,
+    room: RoomName,
+    /// When its offer came.
+    began: Instant,
     etag: String,
     credentials: IceCredentials,
     reserved: Reserved,
@@ -177,6 +191,9 @@ impl Admission<'_> {
     }
 
     fn created(&self, sdp: String) -> Created {
+        let (role, time) = (self.role, self.began.elapsed());
+        self.sessions.tally(|counts| counts.answered(role, time));
+        log::started(self.id, role, &self.room);
         Created { id: self.id, etag: self.etag.clone(), sdp }
     }
 }

@@ -5,7 +5,10 @@
 //! [`workers::Worker`] alone.
 
 mod admit;
+pub mod counts;
+pub mod inspect;
 mod load;
+mod log;
 pub mod placement;
 pub mod precondition;
 pub mod quota;
@@ -22,16 +25,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tracing::info;
+use tracing::debug;
 
 use crate::id::SessionId;
 use crate::sdp::Fingerprint;
 use crate::sdp::offer::SdpError;
+use crate::session::counts::SessionCounts;
 use crate::session::placement::Spread;
 use crate::session::quota::{Quotas, Refused};
 use crate::session::registry::{Registry, Resource};
 use crate::session::workers::Workers;
-use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event};
+use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event, Summary};
 
 pub use crate::session::admit::{Caller, Created};
 pub use crate::session::registry::Role;
@@ -46,6 +50,8 @@ pub struct SessionConfig {
     pub wait_for_publisher: bool,
     /// A second publisher with the same credential takes over from a live one.
     pub takeover: bool,
+    /// Bits per second that a publisher may send; `None` is no limit.
+    pub max_bitrate: Option<u64>,
     /// Where a room's subscribers go.
     pub spread: Spread,
     /// How many there may be.
@@ -123,6 +129,7 @@ pub struct Sessions {
     workers: Workers,
     fingerprint: Fingerprint,
     registry: Mutex<Registry>,
+    counts: Mutex<SessionCounts>,
     draining: AtomicBool,
 }
 
@@ -131,7 +138,8 @@ impl Sessions {
     #[must_use]
     pub fn new(config: SessionConfig, workers: Workers, fingerprint: Fingerprint) -> Self {
         let registry = Mutex::new(Registry::new(workers.count(), config.quotas, config.spread));
-        Self { config, workers, fingerprint, registry, draining: AtomicBool::new(false) }
+        let counts = Mutex::default();
+        Self { config, workers, fingerprint, registry, counts, draining: AtomicBool::new(false) }
     }
 
     /// True until [`Sessions::drain`]: new sessions are taken.
@@ -163,8 +171,8 @@ impl Sessions {
             let Some(sessions) = sessions.upgrade() else { return };
             match event {
                 Event::Connected { session, gcm } => sessions.handle_connected(session, gcm),
-                Event::Ended { session, reason } => {
-                    sessions.forget(session, reason);
+                Event::Ended { session, reason, summary } => {
+                    sessions.forget(session, reason, &summary);
                 }
             }
         }
@@ -187,17 +195,31 @@ impl Sessions {
     fn handle_connected(&self, session: SessionId, gcm: bool) {
         let mut registry = self.registry();
         let Some(resource) = registry.connect(session, gcm) else { return };
+        let (role, time) = (resource.role, resource.since.elapsed());
+        self.tally(|counts| counts.connected(role, time));
         let srtp = if gcm { "AEAD_AES_128_GCM" } else { "AES_CM_128_HMAC_SHA1_80" };
-        info!(room = %resource.room, role = ?resource.role, ?session, srtp, "session connected");
+        debug!(room = %resource.room, role = role.name(), ?session, srtp, ?time, "session connected");
     }
 
     /// Forgets a session, and says so once. False where it was not there.
-    fn forget(&self, session: SessionId, reason: EndReason) -> bool {
+    fn forget(&self, session: SessionId, reason: EndReason, summary: &Summary) -> bool {
         let removed = self.registry().remove(session);
-        if let Some(Resource { room, role, confirmed: true, .. }) = &removed {
-            info!(%room, ?role, ?session, ?reason, "session ended");
+        if let Some(resource @ Resource { confirmed: true, .. }) = &removed {
+            self.tally(|counts| counts.ended(resource.role, reason));
+            log::ended(session, resource, reason, summary);
         }
         removed.is_some()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counts(&self) -> SessionCounts {
+        self.tally(|counts| counts.clone())
+    }
+
+    /// Held for an addition, or a copy.
+    fn tally<T>(&self, count: impl FnOnce(&mut SessionCounts) -> T) -> T {
+        count(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The registry's invariants hold after each of its calls, so a panic elsewhere does not spoil it.

@@ -18,12 +18,23 @@ use crate::session::placement::{self, Spread};
 use crate::session::quota::{Present, Quotas, Refusals, Refused, RoomRules};
 
 /// What a session does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Role {
     /// WHIP
     Publisher,
     /// WHEP
     Subscriber,
+}
+
+impl Role {
+    /// The name in metrics, logs and events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Publisher => "publisher",
+            Self::Subscriber => "subscriber",
+        }
+    }
 }
 
 /// Whoever holds it has its turn: admissions of a room's publishers, restarts of a session.
@@ -38,6 +49,8 @@ pub(super) struct Resource {
     pub client: ClientAddress,
     /// The worker has admitted it.
     pub confirmed: bool,
+    /// When its offer came; once it is admitted, when that was.
+    pub since: Instant,
     /// DTLS is up: with AES-GCM, or with AES-CM.
     pub gcm: Option<bool>,
     /// The part that changes with an ICE restart.
@@ -194,6 +207,7 @@ impl Registry {
             principal: principal.clone(),
             client,
             confirmed: false,
+            since: Instant::now(),
             gcm: None,
             ice,
             mid: Mid("".into()),
@@ -228,6 +242,7 @@ impl Registry {
     pub fn confirm(&mut self, id: SessionId, mid: Mid, formats: Vec<Format>) -> bool {
         let Some(resource) = self.sessions.get_mut(&id) else { return false };
         resource.confirmed = true;
+        resource.since = Instant::now();
         resource.mid = mid;
         if resource.role == Role::Publisher
             && let Some(room) = self.rooms.get_mut(&resource.room)
@@ -266,6 +281,11 @@ impl Registry {
 
     pub fn get_mut(&mut self, id: SessionId) -> Option<&mut Resource> {
         self.sessions.get_mut(&id)
+    }
+
+    /// All of them, those being admitted included.
+    pub fn sessions(&self) -> impl Iterator<Item = (&SessionId, &Resource)> {
+        self.sessions.iter()
     }
 
     pub fn room(&self, name: &RoomName) -> Option<&Room> {

@@ -83,11 +83,9 @@ impl Sessions {
         // Of two at once the worker tells one that it was there; its own event may have cleared the registry before we
         // do.
         let verdict = timeout(limits::ADMIT_TIME, removed).await;
-        self.forget(id, EndReason::Deleted);
-        match verdict {
-            Ok(Ok(false)) => Err(SessionError::NotFound),
-            _ => Ok(()),
-        }
+        let summary = verdict.ok().and_then(Result::ok);
+        self.forget(id, EndReason::Deleted, &summary.flatten().unwrap_or_default());
+        if summary == Some(None) { Err(SessionError::NotFound) } else { Ok(()) }
     }
 
     fn weigh(

@@ -34,6 +34,8 @@ pub struct RoomView {
     pub bitrate: u64,
     /// The publisher sends pictures out of presentation order.
     pub b_frames: bool,
+    /// The publisher sends more than it may.
+    pub over_bitrate: bool,
     /// RTP packets that came in since the room began.
     pub packets_in: u64,
     /// RTP bytes that came in since the room began.
@@ -65,6 +67,7 @@ impl Sessions {
                 codecs,
                 bitrate: media.tracks.iter().map(|track| track.bitrate).sum(),
                 b_frames: media.tracks.iter().any(|track| track.b_frames),
+                over_bitrate: media.over_bitrate,
                 packets_in: media.packets_in,
                 bytes_in: media.bytes_in,
             }

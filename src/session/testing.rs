@@ -11,8 +11,13 @@ use crate::net::poll::Poller;
 use crate::sdp::{Candidate, Fingerprint, IceCredentials, Transport};
 use crate::session::workers::{Worker, Workers};
 use crate::session::{SessionConfig, Sessions};
+use crate::sfu::counts::{Flow, Traffic};
 use crate::sfu::room::{RoomMedia, TrackMedia};
-use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event, Mailbox, RoomState, WorkerState, mailbox};
+use crate::worker::mailbox::{
+    AdmitError, Busy, Command, EndReason, Event, Mailbox, RoomState, SessionStates, Summary, Which, WorkerState,
+    mailbox,
+};
+use crate::worker::state::SessionState;
 
 /// How a fake worker behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -98,7 +103,7 @@ impl FakeWorker {
     /// A session ends on the worker's side.
     pub fn end(&self, session: SessionId, reason: EndReason) {
         self.state.lock().unwrap().end(session);
-        self.say(Event::Ended { session, reason });
+        self.say(Event::Ended { session, reason, summary: Summary::default() });
     }
 
     fn say(&self, event: Event) {
@@ -141,7 +146,7 @@ impl Worker for FakeWorker {
                     if let Some(old) = old {
                         state.end(old);
                         let reason = if admit.takeover { EndReason::TakenOver } else { EndReason::Evicted };
-                        self.say(Event::Ended { session: old, reason });
+                        self.say(Event::Ended { session: old, reason, summary: Summary::default() });
                     }
                     state.publishers.insert(admit.peer.room.clone(), admit.peer.session);
                     state.credentials.insert(admit.peer.session, (admit.peer.local, admit.peer.remote));
@@ -168,15 +173,17 @@ impl Worker for FakeWorker {
             Command::Remove { session, reason, reply } => {
                 let there = state.end(session);
                 if there {
-                    self.say(Event::Ended { session, reason });
+                    self.say(Event::Ended { session, reason, summary: Summary::default() });
                 }
-                answer(reply, there);
+                answer(reply, there.then(Summary::default));
             }
             Command::AttachReplica { .. } => unreachable!("fake workers have no replicas"),
             Command::Inspect { reply } => answer(reply, state.inspect()),
+            Command::InspectSessions { which, reply, .. } => answer(reply, state.inspect_sessions(&which)),
             Command::Shutdown => {
                 for session in std::mem::take(&mut state.sessions).into_keys() {
-                    self.say(Event::Ended { session, reason: EndReason::Shutdown });
+                    let (reason, summary) = (EndReason::Shutdown, Summary::default());
+                    self.say(Event::Ended { session, reason, summary });
                 }
                 self.events.lock().unwrap().take();
             }
@@ -204,13 +211,43 @@ impl State {
             name: name.clone(),
             media: RoomMedia {
                 has_publisher: true,
-                tracks: vec![TrackMedia { codec: crate::rtp::codec::Codec::H264, bitrate: 2_500_000, b_frames: true }],
+                over_bitrate: false,
+                tracks: vec![TrackMedia {
+                    codec: crate::rtp::codec::Codec::H264,
+                    bitrate: 2_500_000,
+                    b_frames: true,
+                    layers: Vec::new(),
+                }],
                 subscribers: 0,
                 packets_in: 1_000,
                 bytes_in: 1_200_000,
             },
         });
         WorkerState { rooms: rooms.collect(), sessions: self.sessions.len(), ..WorkerState::default() }
+    }
+
+    /// Each has been there for a minute, is connected by UDP from 192.0.2.7:5000 and has 1,000 packets behind it.
+    fn inspect_sessions(&self, which: &Which) -> SessionStates {
+        let is_meant = |id: &SessionId, room: &RoomName| match which {
+            Which::All => true,
+            Which::Room(name) => name == room,
+            Which::One(session) => session == id,
+        };
+        let traffic = Traffic { packets: 1_000, bytes: 1_200_000 };
+        let flow = Flow { rtp_in: traffic, rtp_out: traffic, ..Flow::default() };
+        let state = |session: &SessionId| SessionState {
+            session: *session,
+            age: Duration::from_mins(1),
+            connected: Some(Duration::from_secs(59)),
+            silence: Duration::ZERO,
+            path: Some((Transport::Udp, ([192, 0, 2, 7], 5_000).into(), [192, 0, 2, 1].into())),
+            security: None,
+            bitrate: 2_500_000,
+            summary: Summary { flow, ..Summary::default() },
+            obstacle: None,
+        };
+        let meant = self.sessions.iter().filter(|(id, room)| is_meant(id, room));
+        SessionStates { sessions: meant.map(|(id, _)| state(id)).collect(), next: None }
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::id::PeerKey;
 use crate::limits;
 use crate::rtp::codec::MediaKind;
-use crate::sfu::egress::EgressTrack;
+use crate::sfu::counts::{Feedback, RoomCounts};
+use crate::sfu::egress::{EgressTrack, Obstacle};
 use crate::sfu::random::Random;
 use crate::sfu::report::RoomClock;
 use crate::sfu::sink::Sink;
@@ -21,8 +22,13 @@ pub struct Audience {
     pub(super) clock: RoomClock,
     pub(super) streams: Streams,
     pub(super) publishing: Option<Publishing>,
+    publishing_since: Option<Instant>,
+    /// What has been counted here so far.
+    pub counts: RoomCounts,
     random: Random,
     subscribers: Vec<Subscriber>,
+    /// How many of them are started.
+    started: usize,
     /// Where each subscriber stands in the list.
     places: HashMap<PeerKey, usize>,
     batching: Batching,
@@ -70,8 +76,11 @@ impl Audience {
             clock,
             streams: Streams::default(),
             publishing: None,
+            publishing_since: None,
+            counts: RoomCounts::default(),
             random: Random(seed),
             subscribers: Vec::new(),
+            started: 0,
             places: HashMap::new(),
             batching,
             dirty: false,
@@ -95,7 +104,9 @@ impl Audience {
     /// The subscriber's handshake is done.
     pub fn start(&mut self, now: Instant, peer: PeerKey) {
         let Some(place) = self.places.get(&peer) else { return };
-        self.subscribers[*place].start(&self.streams);
+        let subscriber = &mut self.subscribers[*place];
+        self.started += usize::from(!subscriber.is_started());
+        subscriber.start(now, &self.streams);
         self.next_report.get_or_insert(now + REPORT_TICK);
         self.next_burst = Some(now);
         self.ask_where_stale(now);
@@ -104,7 +115,8 @@ impl Audience {
     /// The subscriber is gone.
     pub fn remove(&mut self, peer: PeerKey) {
         let Some(place) = self.places.remove(&peer) else { return };
-        self.subscribers.swap_remove(place);
+        let removed = self.subscribers.swap_remove(place);
+        self.started -= usize::from(removed.is_started());
         if let Some(moved) = self.subscribers.get(place) {
             self.places.insert(moved.peer(), place);
         }
@@ -114,7 +126,7 @@ impl Audience {
     pub fn handle_rtcp(&mut self, now: Instant, peer: PeerKey, packet: &[u8]) {
         let Some(place) = self.places.get(&peer) else { return };
         let subscriber = &mut self.subscribers[*place];
-        let wants_keyframe = subscriber.handle_rtcp(now, packet);
+        let wants_keyframe = subscriber.handle_rtcp(now, packet, &self.clock, &self.streams, &mut self.counts);
         self.dirty |= subscriber.is_pending();
         if wants_keyframe {
             self.want_keyframe();
@@ -136,6 +148,9 @@ impl Audience {
 
     /// A publisher is there, or has gone.
     pub(super) fn set_publishing(&mut self, now: Instant, publishing: Option<Publishing>) {
+        if publishing.is_some() != self.publishing.is_some() {
+            self.publishing_since = publishing.map(|_| now);
+        }
         self.publishing = publishing;
         if publishing.is_some() && !self.subscribers.is_empty() {
             self.next_report.get_or_insert(now + REPORT_TICK);
@@ -198,12 +213,13 @@ impl Audience {
         }
         if std::mem::take(&mut self.dirty) {
             for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_pending()) {
-                subscriber.flush_retransmissions(&self.streams, sink);
+                subscriber.flush_retransmissions(&self.streams, &mut self.counts, sink);
             }
         }
         let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         if is_due(self.media_due) {
-            self.streams.iter_mut().for_each(|stream| stream.make_ready(self.batching.padding));
+            let padding = self.batching.padding;
+            self.counts.padded += self.streams.iter_mut().map(|stream| stream.make_ready(padding)).sum::<u64>();
             let all = self.flush_media(now, sink, |_| true);
             self.streams.iter_mut().for_each(|stream| stream.flushed(now));
             self.media_due = (!all).then_some(now);
@@ -229,6 +245,7 @@ impl Audience {
             if is_meant(subscriber) && !subscriber.flush(now, &self.streams, sink) {
                 left_out = left_out.or(Some(place));
             }
+            subscriber.note_first_picture(now, self.publishing_since, &mut self.counts);
             self.waiting |= subscriber.tracks().iter().any(|track| track.wants_keyframe(now));
             bursting |= subscriber.tracks().iter().any(EgressTrack::is_bursting);
         }
@@ -257,7 +274,14 @@ impl Audience {
     /// Subscribers whose handshake is done.
     #[must_use]
     pub fn started(&self) -> usize {
-        self.subscribers.iter().filter(|subscriber| subscriber.is_started()).count()
+        self.started
+    }
+
+    /// What is known of a subscriber: its feedback, and what keeps it from getting media.
+    #[must_use]
+    pub fn inspect(&self, now: Instant, peer: PeerKey) -> Option<(Feedback, Option<Obstacle>)> {
+        let subscriber = &self.subscribers[*self.places.get(&peer)?];
+        Some((subscriber.feedback(), subscriber.obstacle(now, self.publishing.is_some())))
     }
 
     /// True when nobody listens.

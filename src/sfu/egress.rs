@@ -45,6 +45,21 @@ enum State {
     Live,
 }
 
+/// Why nothing is sent on a track.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Obstacle {
+    /// The handshake is not done.
+    NoHandshake,
+    /// Nobody publishes.
+    NoPublisher,
+    /// What the publisher sends was not negotiated.
+    NoCodec,
+    /// No key frame has come yet.
+    NoKeyframe,
+    /// The way out is full, or was a moment ago.
+    Congested,
+}
+
 /// See the module.
 pub struct EgressTrack {
     track: PlayTrack,
@@ -116,6 +131,23 @@ impl EgressTrack {
         matches!(self.state, State::Burst(_) | State::Waiting(_))
     }
 
+    /// Has sent something of a picture.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.track.kind == MediaKind::Video && !self.runs.is_empty()
+    }
+
+    /// What keeps it from sending, apart from there being nothing to send.
+    #[must_use]
+    pub fn obstacle(&self, now: Instant) -> Option<Obstacle> {
+        match self.state {
+            State::Off => Some(Obstacle::NoCodec),
+            State::Waiting(_) if self.patient_until.is_some_and(|until| now < until) => Some(Obstacle::Congested),
+            State::Waiting(_) => Some(Obstacle::NoKeyframe),
+            State::Live | State::Burst(_) => self.held_since.map(|_| Obstacle::Congested),
+        }
+    }
+
     /// Has more to send than its way out takes.
     #[must_use]
     pub fn is_held(&self) -> bool {
@@ -165,15 +197,19 @@ impl EgressTrack {
         }
     }
 
-    /// Sends the packet of a sequence number once more, byte for byte. False where it is not known any more.
-    pub fn retransmit(&self, sequence: u16, stream: &Stream, to: PeerKey, sink: &mut impl Sink) -> bool {
+    /// Sends the packet of a sequence number once more, byte for byte. Returns its bytes; `None` where it is not known
+    /// any more, or the way out does not take it.
+    pub fn retransmit(&self, sequence: u16, stream: &Stream, to: PeerKey, sink: &mut impl Sink) -> Option<usize> {
         let next = self.next_index();
         let back = u64::from(low16(next).wrapping_sub(sequence));
-        let Some(index) = next.checked_sub(back).filter(|index| *index < next) else { return false };
-        let Some(run) = self.runs.iter().rev().find(|run| run.index <= index) else { return false };
+        let index = next.checked_sub(back).filter(|index| *index < next)?;
+        let run = self.runs.iter().rev().find(|run| run.index <= index)?;
         let number = run.number + (index - run.index);
-        let Some((entry, payload)) = stream.history().get(number) else { return false };
-        self.write(run, index, entry, payload, to, sink) == Sent::Yes
+        let (entry, payload) = stream.history().get(number)?;
+        let mut header = [0; MAX_HEADER];
+        let length = self.header(run, index, entry, &mut header);
+        let sent = sink.rtp(to, index, &header[..length], payload);
+        (sent == Sent::Yes).then_some(length + payload.len())
     }
 
     /// Sends a sender report where it is time to.
@@ -353,6 +389,12 @@ impl EgressTrack {
     }
 
     fn write(&self, run: &Run, index: u64, entry: &Entry, payload: &[u8], to: PeerKey, sink: &mut impl Sink) -> Sent {
+        let mut bytes = [0; MAX_HEADER];
+        let length = self.header(run, index, entry, &mut bytes);
+        sink.rtp(to, index, &bytes[..length], payload)
+    }
+
+    fn header(&self, run: &Run, index: u64, entry: &Entry, bytes: &mut [u8; MAX_HEADER]) -> usize {
         let header = Header {
             marker: entry.marker,
             padding: entry.padding > 0,
@@ -363,8 +405,6 @@ impl EgressTrack {
         };
         let level = entry.audio_level.map(|level| [level]);
         let element = self.track.extensions.id(Extension::AudioLevel).zip(level.as_ref().map(<[u8; 1]>::as_slice));
-        let mut bytes = [0; MAX_HEADER];
-        let length = header.write(element.into_iter(), &mut bytes);
-        sink.rtp(to, index, &bytes[..length], payload)
+        header.write(element.into_iter(), bytes)
     }
 }

@@ -13,7 +13,8 @@ use rtc_shared::marshal::Marshal;
 use crate::id::Ssrc;
 use crate::rtp::extension::Extension;
 use crate::rtp::packet::Packet;
-use crate::sfu::rtcp::SenderReport;
+use crate::sfu::reception::{self, Block, Reception};
+use crate::sfu::rtcp::{self as parts, SenderReport};
 use crate::sfu::track::PublishTrack;
 
 /// A NACK is repeated so often until the packet comes: the retransmission may be lost as well.
@@ -33,10 +34,21 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// The chain of one publisher.
 pub struct PublisherFeedback {
     chain: Box<dyn Interceptor>,
-    /// SSRCs that the chain knows, and the sequence number that came last.
-    bound: Vec<(Ssrc, u16)>,
+    bound: Vec<Bound>,
     /// Until then packets may be missing.
     restless_until: Option<Instant>,
+}
+
+/// A stream that the chain knows.
+struct Bound {
+    ssrc: Ssrc,
+    /// The sequence number that came last.
+    last: u16,
+    clock_rate: u32,
+    /// Retransmissions: what is lost of them is lost media already.
+    rtx: bool,
+    /// What our reports say of it.
+    reception: Reception,
 }
 
 impl PublisherFeedback {
@@ -59,13 +71,14 @@ impl PublisherFeedback {
     /// One packet as it came, retransmissions included: transport-wide numbers count them all.
     pub fn handle_rtp(&mut self, now: Instant, packet: &Packet<'_>, track: &PublishTrack, rtx: bool) {
         let ssrc = packet.ssrc();
-        if let Some((_, last)) = self.bound.iter_mut().find(|(bound, _)| *bound == ssrc) {
-            if packet.sequence() != last.wrapping_add(1) {
+        if let Some(bound) = self.bound.iter_mut().find(|bound| bound.ssrc == ssrc) {
+            if packet.sequence() != bound.last.wrapping_add(1) {
                 self.restless_until = Some(now + NACK_INTERVAL * u32::from(NACKS_PER_PACKET));
             }
-            *last = packet.sequence();
+            bound.last = packet.sequence();
         } else {
-            self.bound.push((ssrc, packet.sequence()));
+            let (last, clock_rate) = (packet.sequence(), track.format.codec.clock_rate());
+            self.bound.push(Bound { ssrc, last, clock_rate, rtx, reception: Reception::default() });
             self.chain.bind_remote_stream(&stream_info(ssrc, track, rtx));
         }
         let transport_cc = track.extensions.id(Extension::TransportCc);
@@ -75,7 +88,7 @@ impl PublisherFeedback {
 
     /// A packet that a retransmission brought: it is not missing any more.
     pub fn handle_recovered(&mut self, now: Instant, packet: &Packet<'_>, sequence: u16, ssrc: Ssrc) {
-        if self.bound.iter().any(|(bound, _)| *bound == ssrc) {
+        if self.bound.iter().any(|bound| bound.ssrc == ssrc) {
             self.read(now, Intercepted::Rtp(header_only(packet, sequence, ssrc, None)));
         }
     }
@@ -87,7 +100,7 @@ impl PublisherFeedback {
 
     /// The SSRC counts anew.
     pub fn forget(&mut self, ssrc: Ssrc) {
-        if let Some(at) = self.bound.iter().position(|(bound, _)| *bound == ssrc) {
+        if let Some(at) = self.bound.iter().position(|bound| bound.ssrc == ssrc) {
             self.bound.swap_remove(at);
             self.chain.unbind_remote_stream(&StreamInfo { ssrc: ssrc.0, ..StreamInfo::default() });
         }
@@ -100,8 +113,16 @@ impl PublisherFeedback {
         Some(if is_restless { due } else { due + PATIENCE })
     }
 
-    /// Hands every compound packet that is due to `send`.
-    pub fn poll(&mut self, now: Instant, mut send: impl FnMut(&[u8])) {
+    /// What our reports say of all that the publisher sends.
+    #[must_use]
+    pub fn reception(&self) -> Reception {
+        let media = self.bound.iter().filter(|bound| !bound.rtx);
+        media.fold(Reception::default(), |sum, bound| sum.with(&bound.reception))
+    }
+
+    /// Hands every compound packet that is due to `send`. Returns how many packets it asks for again.
+    pub fn poll(&mut self, now: Instant, mut send: impl FnMut(&[u8])) -> u64 {
+        let mut asked = 0;
         // A timer that fails leaves its feedback out; the next one comes.
         let _ = self.chain.handle_timeout(now);
         while let Some(tagged) = self.chain.poll_write() {
@@ -109,8 +130,25 @@ impl PublisherFeedback {
                 && let Ok(bytes) = rtcp::packet::marshal(&packets)
             {
                 send(&bytes);
+                asked += self.note(now, &bytes);
             }
         }
+        asked
+    }
+
+    /// Takes note of what we say. Returns how many packets we ask for again.
+    fn note(&mut self, now: Instant, compound: &[u8]) -> u64 {
+        for block in reception::blocks(compound) {
+            if let Some(bound) = self.bound.iter_mut().find(|bound| bound.ssrc == block.ssrc) {
+                // The round trip is the publisher's to know: it is not told in its sender reports.
+                bound.reception.handle(now, &Block { last_report: 0, ..block }, 0, bound.clock_rate);
+            }
+        }
+        let nacks = parts::feedback(compound).filter_map(|feedback| match feedback {
+            parts::Feedback::Nack(nack) => Some(nack.nacks),
+            _ => None,
+        });
+        nacks.flatten().map(|pair| 1 + u64::from(pair.lost_packets.count_ones())).sum()
     }
 
     fn read(&mut self, now: Instant, packet: Intercepted) {

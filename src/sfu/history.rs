@@ -126,13 +126,16 @@ impl History {
         Some((entry, &chunk.bytes[start..start + entry.length() + usize::from(entry.padding)]))
     }
 
-    /// Pads a packet that nobody has got yet up to so many bytes, as far as [`limits::PADDING_BYTES`] reach.
-    pub fn pad(&mut self, number: u64, bytes: usize) {
-        let Some(slot) = number.checked_sub(self.oldest).and_then(|index| usize::try_from(index).ok()) else { return };
-        let Some(Some(entry)) = self.slots.get_mut(slot) else { return };
+    /// Pads a packet that nobody has got yet up to so many bytes, as far as [`limits::PADDING_BYTES`] reach. True where
+    /// it was too short.
+    pub fn pad(&mut self, number: u64, bytes: usize) -> bool {
+        let Some(slot) = number.checked_sub(self.oldest).and_then(|index| usize::try_from(index).ok()) else {
+            return false;
+        };
+        let Some(Some(entry)) = self.slots.get_mut(slot) else { return false };
         let missing = bytes.saturating_sub(entry.length());
         let Some(padding) = u8::try_from(missing).ok().filter(|padding| usize::from(*padding) <= PADDING) else {
-            return;
+            return false;
         };
         let chunk = usize::try_from(entry.chunk - self.oldest_chunk).expect("chunks outlive their entries");
         let start = entry.offset as usize + entry.length();
@@ -142,6 +145,7 @@ impl History {
             room[last] = padding;
         }
         entry.padding = padding;
+        padding > 0
     }
 
     /// Where the newest key frame begins whose packets are all there up to its last one; older ones count as well,

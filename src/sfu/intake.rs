@@ -42,6 +42,8 @@ pub struct Media<'a> {
 pub enum Placed {
     /// It is in the history, ready to go out.
     Packet,
+    /// Likewise, and it filled a hole.
+    Late,
     /// Likewise, and a key frame begins with it.
     Keyframe,
     /// It was padding only, and left no trace.
@@ -125,6 +127,12 @@ impl Intake {
     pub fn bitrate(&mut self, now: Instant) -> u64 {
         let layer = self.select.current().and_then(|layer| self.layers.get_mut(layer));
         layer.map_or(0, |layer| layer.meter.bitrate(now))
+    }
+
+    /// The layers in the order of the track's rids: bit rate, and whether it is the one that is forwarded.
+    pub fn layers(&mut self, now: Instant) -> impl Iterator<Item = (u64, bool)> {
+        let current = self.select.current();
+        self.layers.iter_mut().enumerate().map(move |(place, layer)| (layer.meter.bitrate(now), Some(place) == current))
     }
 
     /// Chooses the layer anew where it is time to. True when its key frame has to be asked for.
@@ -298,7 +306,8 @@ impl Intake {
         });
         match inserted {
             Inserted::Newest | Inserted::Late if begins => Ok(Placed::Keyframe),
-            Inserted::Newest | Inserted::Late => Ok(Placed::Packet),
+            Inserted::Newest => Ok(Placed::Packet),
+            Inserted::Late => Ok(Placed::Late),
             Inserted::Duplicate => Err(DropReason::Duplicate),
             Inserted::TooOld | Inserted::TooFarAhead => Err(DropReason::TooLate),
         }

@@ -13,13 +13,14 @@ struct Group {
 }
 
 /// Pads the packets with numbers from `from` to the end of the history. `most` is the longest padding; 0 is none. Who
-/// calls sees to it that nobody has got these packets yet.
+/// calls sees to it that nobody has got these packets yet. Returns how many got some.
 ///
 /// No packet gets longer than one beside it: so padding never goes beyond what the path carries already.
-pub fn level(history: &mut History, from: u64, most: usize) {
+pub fn level(history: &mut History, from: u64, most: usize) -> u64 {
     if most == 0 {
-        return;
+        return 0;
     }
+    let mut padded = 0;
     let mut group: Option<Group> = None;
     for number in from..history.end() {
         let Some(length) = history.get(number).map(|(entry, _)| entry.length()) else { continue };
@@ -28,7 +29,7 @@ pub fn level(history: &mut History, from: u64, most: usize) {
                 Some(Group { shortest: group.shortest.min(length), longest: group.longest.max(length), ..group })
             }
             Some(group) => {
-                group.pad(history, number);
+                padded += group.pad(history, number);
                 // A shorter one is the train's last segment as it is, and another train begins behind it.
                 (length > group.longest).then(|| Group::new(number, length))
             }
@@ -36,8 +37,9 @@ pub fn level(history: &mut History, from: u64, most: usize) {
         };
     }
     if let Some(group) = group {
-        group.pad(history, history.end());
+        padded += group.pad(history, history.end());
     }
+    padded
 }
 
 impl Group {
@@ -49,10 +51,11 @@ impl Group {
         self.longest.max(length) - self.shortest.min(length) <= most
     }
 
-    fn pad(&self, history: &mut History, end: u64) {
-        if self.shortest < self.longest {
-            (self.first..end).for_each(|number| history.pad(number, self.longest));
+    fn pad(&self, history: &mut History, end: u64) -> u64 {
+        if self.shortest == self.longest {
+            return 0;
         }
+        (self.first..end).map(|number| u64::from(history.pad(number, self.longest))).sum()
     }
 }
 

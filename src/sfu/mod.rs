@@ -5,11 +5,14 @@
 //! same history.
 
 pub mod audience;
+pub mod bitrate_limit;
 pub mod burst;
 pub mod continuity;
+pub mod counts;
 pub mod drop;
 pub mod egress;
 pub mod feedback;
+pub mod histogram;
 pub mod history;
 pub mod ingress;
 pub mod intake;
@@ -20,6 +23,8 @@ pub mod parameter_sets;
 pub mod pictures;
 pub mod publisher;
 pub mod random;
+pub mod rate;
+pub mod reception;
 pub mod relay;
 pub mod replica;
 pub mod report;

@@ -6,7 +6,9 @@ use crate::id::{PeerKey, Ssrc};
 use crate::rtp::codec::MediaKind;
 use crate::rtp::extension::Extension;
 use crate::rtp::packet::Packet;
+use crate::sfu::bitrate_limit::BitrateLimit;
 use crate::sfu::continuity::Verdict;
+use crate::sfu::counts::{Asked, Feedback as Counted};
 use crate::sfu::drop::DropReason;
 use crate::sfu::feedback::{self, PublisherFeedback};
 use crate::sfu::ingress::{Source, SourceTable, unwrap_red, unwrap_rtx};
@@ -24,8 +26,14 @@ pub struct Publisher {
     tracks: Vec<PublishTrack>,
     sources: SourceTable,
     feedback: PublisherFeedback,
+    /// What we have asked of it.
+    asked: Asked,
     /// For its video track.
     pub keyframes: KeyframeRequests,
+    /// What it may send.
+    pub limit: Option<BitrateLimit>,
+    /// It has sent more.
+    pub is_excessive: bool,
     fir_sequence: u8,
 }
 
@@ -38,7 +46,10 @@ impl Publisher {
             sources: SourceTable::new(&tracks),
             tracks,
             feedback: PublisherFeedback::new(),
+            asked: Asked::default(),
             keyframes: KeyframeRequests::default(),
+            limit: None,
+            is_excessive: false,
             fir_sequence: 0,
         }
     }
@@ -83,6 +94,9 @@ impl Publisher {
         self.feedback.handle_rtp(now, &packet, track, source.rtx);
         let Some(media) = self.unwrap(now, &packet, source)? else { return Ok(Placed::Skipped) };
         let placed = intakes.get_mut(kind).handle(now, source.layer, &media, streams.get_mut(kind))?;
+        if placed == Placed::Late {
+            self.asked.repaired.count(bytes.len());
+        }
         if placed == Placed::Keyframe && kind == MediaKind::Video {
             self.keyframes.handle_keyframe(now);
         }
@@ -110,10 +124,33 @@ impl Publisher {
         }
     }
 
+    /// A packet of so many bytes came from it, of whatever use.
+    pub fn weigh(&mut self, now: Instant, bytes: usize) {
+        self.is_excessive |= self.limit.as_mut().is_some_and(|limit| !limit.admits(now, bytes));
+    }
+
+    /// It sends more than it may.
+    #[must_use]
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.limit.as_ref().is_some_and(|limit| limit.is_over(now))
+    }
+
+    /// How many times it was looked, and it did.
+    #[must_use]
+    pub fn times_over(&self) -> u64 {
+        self.limit.as_ref().map_or(0, BitrateLimit::times_over)
+    }
+
+    /// The feedback that it got so far.
+    #[must_use]
+    pub fn feedback(&self) -> Counted {
+        Counted { asked: self.asked, reception: self.feedback.reception() }
+    }
+
     /// Sends the feedback and the key frame request that are due.
     pub fn flush(&mut self, now: Instant, video: &Intake, sink: &mut impl Sink) {
         let peer = self.peer;
-        self.feedback.poll(now, |packet| {
+        self.asked.nacked += self.feedback.poll(now, |packet| {
             sink.rtcp(peer, packet);
         });
         let Some((track, media)) = self.addressee(video) else { return };
@@ -121,6 +158,7 @@ impl Publisher {
             self.fir_sequence = self.fir_sequence.wrapping_add(1);
             if let Some(request) = feedback::keyframe_request(&self.tracks[track], media, self.fir_sequence) {
                 sink.rtcp(peer, &request);
+                self.asked.keyframes += 1;
             }
         }
     }

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use crate::id::PeerKey;
+use crate::id::{PeerKey, Rid};
 use crate::sfu::audience::{Audience, Batching, Publishing};
+use crate::sfu::bitrate_limit::BitrateLimit;
+use crate::sfu::counts::{Feedback, RoomCounts, Traffic};
 use crate::sfu::drop::{DropCounts, DropReason};
 use crate::sfu::intake::Placed;
 use crate::sfu::publisher::Publisher;
@@ -22,8 +24,7 @@ pub struct Room {
     /// Changes with everything that replicas have to know beside the packets.
     revision: u64,
     drops: DropCounts,
-    packets_in: u64,
-    bytes_in: u64,
+    received: Traffic,
 }
 
 impl Room {
@@ -36,8 +37,7 @@ impl Room {
             intakes: Intakes::default(),
             revision: 1,
             drops: DropCounts::default(),
-            packets_in: 0,
-            bytes_in: 0,
+            received: Traffic::default(),
         }
     }
 
@@ -64,7 +64,10 @@ impl Room {
 
     /// The publisher is gone.
     pub fn remove_publisher(&mut self, now: Instant) {
-        self.publisher = None;
+        if let Some(publisher) = self.publisher.take() {
+            self.audience.counts.of_publishers += publisher.feedback().asked;
+            self.audience.counts.over_bitrate += publisher.times_over();
+        }
         self.intakes.audio.detach(&mut self.audience.streams.audio);
         self.intakes.video.detach(&mut self.audience.streams.video);
         self.audience.clock.restart(now);
@@ -77,17 +80,30 @@ impl Room {
     /// # Errors
     /// Why it was dropped (already counted in [`Room::drops`]).
     pub fn handle_publisher_rtp(&mut self, now: Instant, packet: &[u8]) -> Result<(), DropReason> {
-        self.packets_in += 1;
-        self.bytes_in += packet.len() as u64;
+        self.received.count(packet.len());
         let Some(publisher) = &mut self.publisher else {
             self.drops.count(DropReason::NotPublisher);
             return Err(DropReason::NotPublisher);
         };
+        publisher.weigh(now, packet.len());
         let streams = &mut self.audience.streams;
         let handled = publisher.handle_rtp(now, packet, &mut self.intakes, streams);
         let placed = handled.inspect_err(|reason| self.drops.count(*reason))?;
         self.audience.schedule(now, placed == Placed::Keyframe);
         Ok(())
+    }
+
+    /// The publisher may send so many bits per second; `None` is no limit.
+    pub fn limit_publisher(&mut self, now: Instant, bits_per_second: Option<u64>) {
+        if let Some(publisher) = &mut self.publisher {
+            publisher.limit = bits_per_second.map(|most| BitrateLimit::new(now, most));
+        }
+    }
+
+    /// True where the publisher has sent more than it may for longer than it may: it has to go.
+    #[must_use]
+    pub fn is_publisher_excessive(&self) -> bool {
+        self.publisher.as_ref().is_some_and(|publisher| publisher.is_excessive)
     }
 
     /// One compound RTCP packet of the publisher, opened.
@@ -159,21 +175,46 @@ impl Room {
         &self.drops
     }
 
+    /// What has been counted in the room so far.
+    #[must_use]
+    pub fn counts(&self) -> RoomCounts {
+        let mut counts = self.audience.counts.clone();
+        if let Some(publisher) = &self.publisher {
+            counts.of_publishers += publisher.feedback().asked;
+            counts.over_bitrate += publisher.times_over();
+        }
+        counts
+    }
+
+    /// The publisher's feedback.
+    #[must_use]
+    pub fn publisher_feedback(&self) -> Option<Feedback> {
+        self.publisher.as_ref().map(Publisher::feedback)
+    }
+
     /// What the room says of itself.
     pub fn media(&mut self, now: Instant) -> RoomMedia {
         let streams = &self.audience.streams;
+        let published = self.publisher.as_ref().map_or(&[][..], Publisher::tracks);
         let pairs = [(&streams.audio, &mut self.intakes.audio), (&streams.video, &mut self.intakes.video)];
-        let tracks = pairs.into_iter().filter(|(stream, _)| stream.is_attached()).map(|(stream, intake)| TrackMedia {
-            codec: stream.codec(),
-            bitrate: intake.bitrate(now),
-            b_frames: stream.b_frames(),
+        let tracks = pairs.into_iter().filter(|(stream, _)| stream.is_attached()).map(|(stream, intake)| {
+            let track = published.iter().find(|track| track.format.codec == stream.codec());
+            let rids = track.map_or(&[][..], |track| &track.rids);
+            let layer = |(rid, (bitrate, forwarded)): (&Rid, _)| LayerMedia { rid: rid.clone(), bitrate, forwarded };
+            TrackMedia {
+                codec: stream.codec(),
+                bitrate: intake.bitrate(now),
+                b_frames: stream.b_frames(),
+                layers: rids.iter().zip(intake.layers(now)).map(layer).collect(),
+            }
         });
         RoomMedia {
             has_publisher: self.publisher.is_some(),
+            over_bitrate: self.publisher.as_ref().is_some_and(|publisher| publisher.is_over(now)),
             tracks: tracks.collect(),
             subscribers: self.audience.started(),
-            packets_in: self.packets_in,
-            bytes_in: self.bytes_in,
+            packets_in: self.received.packets,
+            bytes_in: self.received.bytes,
         }
     }
 }
@@ -183,6 +224,8 @@ impl Room {
 pub struct RoomMedia {
     /// A publisher's session is there.
     pub has_publisher: bool,
+    /// It sends more than it may.
+    pub over_bitrate: bool,
     /// The publisher's tracks.
     pub tracks: Vec<TrackMedia>,
     /// Subscribers whose handshake is done.
@@ -202,4 +245,17 @@ pub struct TrackMedia {
     pub bitrate: u64,
     /// The publisher sends pictures out of presentation order.
     pub b_frames: bool,
+    /// Its encodings, where it has several.
+    pub layers: Vec<LayerMedia>,
+}
+
+/// What a room says of one encoding of a track.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LayerMedia {
+    /// Its name.
+    pub rid: Rid,
+    /// Bits per second.
+    pub bitrate: u64,
+    /// Subscribers get this one.
+    pub forwarded: bool,
 }

@@ -109,11 +109,13 @@ impl Stream {
         self.late.unoffered()
     }
 
-    /// Everything that came is about to leave: makes packets one length, with at most so many bytes of padding.
-    pub fn make_ready(&mut self, padding: usize) {
+    /// Everything that came is about to leave: makes packets one length, with at most so many bytes of padding. Returns
+    /// how many packets got some.
+    pub fn make_ready(&mut self, padding: usize) -> u64 {
         let from = self.ready.max(self.history.oldest());
-        level(&mut self.history, from, padding);
+        let padded = level(&mut self.history, from, padding);
         self.ready = self.history.end();
+        padded
     }
 
     /// Packets before this number may leave. Those behind wait for their padding: it is part of what an index of SRTP

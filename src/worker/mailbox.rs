@@ -5,14 +5,16 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use tokio::sync::oneshot;
 
+use super::atomic::{AtomicUsize, Ordering};
 use crate::id::{RoomName, SessionId};
 use crate::limits;
 use crate::net::poll::Waker;
 use crate::sdp::{DtlsRole, Fingerprint, IceCredentials};
-use crate::sfu::room::RoomMedia;
 use crate::sfu::track::{PlayTrack, PublishTrack};
 use crate::worker::door::Door;
 use crate::worker::relay::Feeder;
+
+pub use crate::worker::state::{ReplicaState, RoomState, SessionStates, Summary, Which, WorkerState};
 
 /// Why a session ended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -37,6 +39,43 @@ pub enum EndReason {
     RoomClosed,
     /// The server stops.
     Shutdown,
+    /// The publisher sent more bits per second than it may, for longer than it may.
+    BitrateExceeded,
+}
+
+impl EndReason {
+    /// All reasons.
+    pub const ALL: [Self; 11] = [
+        Self::Deleted,
+        Self::CloseNotify,
+        Self::ConsentExpired,
+        Self::HandshakeTimeout,
+        Self::HandshakeFailed,
+        Self::Evicted,
+        Self::TakenOver,
+        Self::CodecMismatch,
+        Self::RoomClosed,
+        Self::Shutdown,
+        Self::BitrateExceeded,
+    ];
+
+    /// The name in metrics, logs and events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::CloseNotify => "close_notify",
+            Self::ConsentExpired => "consent_expired",
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::HandshakeFailed => "handshake_failed",
+            Self::Evicted => "evicted",
+            Self::TakenOver => "taken_over",
+            Self::CodecMismatch => "codec_mismatch",
+            Self::RoomClosed => "room_closed",
+            Self::Shutdown => "shutdown",
+            Self::BitrateExceeded => "bitrate_exceeded",
+        }
+    }
 }
 
 /// What a peer is made of, the same for both roles.
@@ -62,6 +101,8 @@ pub struct AdmitPublisher {
     pub peer: PeerSetup,
     /// Its tracks.
     pub tracks: Vec<PublishTrack>,
+    /// Bits per second that it may send; `None` is no limit.
+    pub max_bitrate: Option<u64>,
     /// Take over from a live publisher (the control plane has compared the credentials).
     pub takeover: bool,
     /// The verdict.
@@ -121,8 +162,8 @@ pub enum Command {
         session: SessionId,
         /// Why.
         reason: EndReason,
-        /// False where the session is not there.
-        reply: oneshot::Sender<bool>,
+        /// What it was; `None` where the session is not there.
+        reply: oneshot::Sender<Option<Summary>>,
     },
     /// From a sibling: it has a replica of a room of this worker's, which feeds it from now on.
     AttachReplica {
@@ -131,10 +172,19 @@ pub enum Command {
         /// The room's end of the link.
         feeder: Box<Feeder>,
     },
-    /// Asks for the state of all rooms.
+    /// Asks for the state of the worker and of all rooms.
     Inspect {
         /// One entry per room.
         reply: oneshot::Sender<WorkerState>,
+    },
+    /// Asks for the state of sessions, in portions.
+    InspectSessions {
+        /// Which ones.
+        which: Which,
+        /// 0, then what the portion before says.
+        from: u32,
+        /// A portion.
+        reply: oneshot::Sender<SessionStates>,
     },
     /// Ends every session with a goodbye, then the worker.
     Shutdown,
@@ -156,42 +206,9 @@ pub enum Event {
         session: SessionId,
         /// Why.
         reason: EndReason,
+        /// What it was.
+        summary: Summary,
     },
-}
-
-/// What a worker says of itself.
-#[derive(Clone, Default, Debug)]
-pub struct WorkerState {
-    /// Its rooms.
-    pub rooms: Vec<RoomState>,
-    /// Its replicas of other workers' rooms.
-    pub replicas: Vec<ReplicaState>,
-    /// Its sessions, connected or not.
-    pub sessions: usize,
-    /// Drops since the start.
-    pub drops: crate::sfu::drop::DropCounts,
-    /// UDP datagrams sent since the start.
-    pub datagrams_out: u64,
-    /// Messages to the kernel that they went in: the fewer, the better.
-    pub trains_out: u64,
-}
-
-/// What a worker says of a room.
-#[derive(Clone, Debug)]
-pub struct RoomState {
-    /// The room.
-    pub name: RoomName,
-    /// What the room says of itself.
-    pub media: RoomMedia,
-}
-
-/// What a worker says of a replica.
-#[derive(Clone, Debug)]
-pub struct ReplicaState {
-    /// The room.
-    pub name: RoomName,
-    /// Subscribers whose handshake is done.
-    pub subscribers: usize,
 }
 
 /// The worker has as many commands waiting as it may, or is gone: the command was not taken.
@@ -204,12 +221,14 @@ pub struct Busy;
 pub struct Mailbox {
     /// `None` only while it is dropped.
     commands: Option<SyncSender<Command>>,
+    waiting: Arc<AtomicUsize>,
     door: Arc<Door>,
 }
 
 /// Where they come out.
 pub struct Inbox {
     commands: Receiver<Command>,
+    waiting: Arc<AtomicUsize>,
     /// Kept open here too, so that no wake is lost with the last mailbox.
     door: Arc<Door>,
 }
@@ -219,7 +238,9 @@ pub struct Inbox {
 pub fn mailbox(waker: Waker) -> (Mailbox, Inbox) {
     let (sender, receiver) = sync_channel(limits::MAILBOX_COMMANDS);
     let door = Arc::new(Door::new(waker));
-    (Mailbox { commands: Some(sender), door: door.clone() }, Inbox { commands: receiver, door })
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let mailbox = Mailbox { commands: Some(sender), waiting: waiting.clone(), door: door.clone() };
+    (mailbox, Inbox { commands: receiver, waiting, door })
 }
 
 impl Mailbox {
@@ -228,7 +249,13 @@ impl Mailbox {
     /// # Errors
     /// [`Busy`] where it is full, or nobody is there.
     pub fn send(&self, command: Command) -> Result<(), Busy> {
-        self.commands.as_ref().ok_or(Busy)?.try_send(command).map_err(|_| Busy)?;
+        let commands = self.commands.as_ref().ok_or(Busy)?;
+        // Before it is there to be taken, so that the number never falls below zero.
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if commands.try_send(command).is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Busy);
+        }
         self.door.wake();
         Ok(())
     }
@@ -251,6 +278,18 @@ impl Drop for Mailbox {
 }
 
 impl Inbox {
+    /// How many commands wait, or are about to.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// True where none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The worker's own door.
     #[must_use]
     pub fn door(&self) -> &Arc<Door> {
@@ -262,7 +301,10 @@ impl Inbox {
     #[must_use]
     pub fn take(&self) -> Option<Command> {
         match self.commands.try_recv() {
-            Ok(command) => Some(command),
+            Ok(command) => {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                Some(command)
+            }
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => Some(Command::Shutdown),
         }
@@ -287,6 +329,7 @@ mod tests {
         assert_eq!(poller.wait(Some(Duration::from_secs(10))).unwrap().count(), 1);
         assert_eq!(std::iter::from_fn(|| inbox.take()).count(), limits::MAILBOX_COMMANDS);
         assert_eq!(mailbox.send(Command::Shutdown), Ok(()));
+        assert_eq!(inbox.len(), 1);
         drop(inbox);
         assert_eq!(mailbox.send(Command::Shutdown), Err(Busy));
     }

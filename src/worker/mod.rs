@@ -4,6 +4,7 @@ mod admit;
 mod bell;
 mod bind;
 pub mod door;
+mod inspect;
 pub mod mailbox;
 mod outbox;
 mod part;
@@ -12,6 +13,7 @@ pub mod relay;
 mod rooms;
 mod sessions;
 mod sink;
+pub mod state;
 mod table;
 pub mod timers;
 mod turn;
@@ -34,7 +36,9 @@ use crate::peer::certificate::Certificate;
 use crate::peer::demux::Demux;
 use crate::sdp::Candidate;
 use crate::sfu::audience::Batching;
+use crate::sfu::counts::Flow;
 use crate::sfu::drop::DropCounts;
+use crate::sfu::histogram::{Bounds, Histogram};
 use crate::sfu::random::Random;
 use crate::worker::bind::Sockets;
 use crate::worker::mailbox::{Busy, Command, Event, Mailbox, mailbox};
@@ -47,6 +51,9 @@ use crate::worker::timers::Timers;
 use crate::worker::turn::Worker;
 
 pub use crate::worker::bind::TcpSetting;
+
+/// Bounds of turns' lengths, in microseconds.
+const TURNS: Bounds = &[5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000];
 
 /// What a worker is made of.
 pub struct WorkerConfig {
@@ -238,6 +245,8 @@ pub fn spawn(config: WorkerConfig) -> Result<(WorkerHandle, WorkerThread), Start
         commanded: true,
         draining: false,
         transmit: Vec::with_capacity(limits::DATAGRAM_BYTES),
+        flow: Flow::default(),
+        turns: Histogram::new(TURNS),
         scratch: vec![0; limits::DATAGRAM_BYTES].into(),
     };
     let (end, ended) = oneshot::channel();

@@ -59,10 +59,11 @@ mod tests {
 
     use super::*;
     use crate::id::SessionId;
-    use crate::worker::mailbox::EndReason;
+    use crate::worker::mailbox::{EndReason, Summary};
 
     fn event(n: u8) -> Event {
-        Event::Ended { session: SessionId::from_random([n; 16]), reason: EndReason::Deleted }
+        let (session, reason) = (SessionId::from_random([n; 16]), EndReason::Deleted);
+        Event::Ended { session, reason, summary: Summary::default() }
     }
 
     #[test]

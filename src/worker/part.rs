@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::id::PeerKey;
 use crate::limits;
 use crate::sfu::audience::Audience;
+use crate::sfu::counts::RoomCounts;
 use crate::sfu::replica::Replica;
 use crate::sfu::room::Room;
 use crate::sfu::sink::Sink;
@@ -104,6 +105,12 @@ impl Away {
         self.feed.is_from(door)
     }
 
+    /// Parcels that have not been taken in.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.feed.waiting()
+    }
+
     /// Takes in what has come.
     pub fn take(&mut self, now: Instant) -> Taken {
         let mut taken = Taken::default();
@@ -123,6 +130,15 @@ impl Part {
         match self {
             Self::Home(home) => &mut home.room.audience,
             Self::Away(away) => &mut away.replica.audience,
+        }
+    }
+
+    /// What has been counted here so far.
+    #[must_use]
+    pub fn counts(&self) -> RoomCounts {
+        match self {
+            Self::Home(home) => home.room.counts(),
+            Self::Away(away) => away.replica.audience.counts.clone(),
         }
     }
 

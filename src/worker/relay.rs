@@ -62,6 +62,12 @@ impl Feed {
         self.parcels.as_mut()?.pop().ok()
     }
 
+    /// How many parcels wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.parcels.as_ref().map_or(0, Consumer::slots)
+    }
+
     /// True where parcels wait.
     #[must_use]
     pub fn has_more(&self) -> bool {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use slab::Slab;
 
 use crate::id::RoomName;
+use crate::sfu::counts::RoomCounts;
 use crate::sfu::drop::DropCounts;
 use crate::worker::part::{Away, Home, Part};
 
@@ -24,6 +25,8 @@ pub struct Rooms {
     linked: Vec<RoomKey>,
     /// Drops of rooms that are gone.
     past_drops: DropCounts,
+    /// What they and replicas that are gone counted otherwise.
+    past_counts: RoomCounts,
 }
 
 struct Entry {
@@ -154,6 +157,7 @@ impl Rooms {
     /// Forgets one that nobody needs.
     pub fn remove(&mut self, key: RoomKey) {
         let Some(entry) = self.slots.try_remove(key.0) else { return };
+        self.past_counts.add(&entry.part.counts());
         let names = match &entry.part {
             Part::Home(home) => {
                 self.past_drops.add(home.room.drops());
@@ -174,6 +178,14 @@ impl Rooms {
         for (name, key) in self.homes.iter().chain(&self.replicas) {
             visit(name, &mut self.slots[key.0].part);
         }
+    }
+
+    /// What rooms and replicas counted since the worker began.
+    #[must_use]
+    pub fn counts(&self) -> RoomCounts {
+        let mut counts = self.past_counts.clone();
+        self.slots.iter().for_each(|(_, entry)| counts.add(&entry.part.counts()));
+        counts
     }
 
     /// What rooms dropped since the worker began.

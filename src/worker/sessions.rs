@@ -7,12 +7,13 @@ use crate::limits;
 use crate::peer::path::Path;
 use crate::peer::{Peer, PeerConfig, PeerEnd, PeerEvent};
 use crate::sdp::Transport;
+use crate::sfu::counts::Flow;
+use crate::sfu::rate::Rate;
 use crate::sfu::replica::Replica;
 use crate::sfu::room::Room;
 use crate::worker::admit::{self, Load};
 use crate::worker::mailbox::{
-    AdmitError, AdmitPublisher, AdmitSubscriber, Busy, Command, EndReason, Event, Mailbox, PeerSetup, ReplicaState,
-    RoomState, WorkerState,
+    AdmitError, AdmitPublisher, AdmitSubscriber, Busy, Command, EndReason, Event, Mailbox, PeerSetup, Summary,
 };
 use crate::worker::part::{Away, Home, Part};
 use crate::worker::ports::route;
@@ -39,6 +40,37 @@ pub struct Session {
     pub room: RoomKey,
     /// What it is to the room.
     pub role: Role,
+    /// When it was admitted.
+    pub since: Instant,
+    /// When its handshake was done.
+    pub connected: Option<Instant>,
+    /// What has flowed through it.
+    pub flow: Flow,
+    /// How fast.
+    pub rate: Rate,
+}
+
+impl Session {
+    /// Bytes of its media so far.
+    #[must_use]
+    pub fn media_bytes(&self) -> u64 {
+        match self.role {
+            Role::Publisher => self.flow.rtp_in.bytes,
+            Role::Subscriber => self.flow.rtp_out.bytes,
+        }
+    }
+
+    /// A compound packet of RTCP came.
+    pub fn heard(&mut self, now: Instant, bytes: usize, all: &mut Flow) {
+        self.flow.rtcp_in.count(bytes);
+        all.rtcp_in.count(bytes);
+        self.look(now);
+    }
+
+    /// The client was heard of otherwise than by media: time to look how fast that flows.
+    pub fn look(&mut self, now: Instant) {
+        self.rate.look(now, self.media_bytes());
+    }
 }
 
 impl Worker {
@@ -62,14 +94,14 @@ impl Worker {
             }
             Command::Remove { session, reason, reply } => {
                 let key = self.by_id.get(&session).copied();
-                if let Some(key) = key {
-                    self.end(now, key, reason);
-                }
-                let _ = reply.send(key.is_some());
+                let _ = reply.send(key.and_then(|key| self.end(now, key, reason)));
             }
             Command::AttachReplica { room, feeder } => self.attach_replica(now, &room, *feeder),
             Command::Inspect { reply } => {
                 let _ = reply.send(self.state(now));
+            }
+            Command::InspectSessions { which, from, reply } => {
+                let _ = reply.send(self.session_states(now, &which, from));
             }
             Command::Shutdown => self.draining = true,
         }
@@ -89,7 +121,11 @@ impl Worker {
                 let room = self.home(now, &admit.peer.room);
                 let key = self.add(now, admit.peer, room, Role::Publisher);
                 let home = self.rooms.touch_home(room);
-                let lacking = home.map(|home| home.room.set_publisher(now, key, admit.tracks));
+                let lacking = home.map(|home| {
+                    let lacking = home.room.set_publisher(now, key, admit.tracks);
+                    home.room.limit_publisher(now, admit.max_bitrate);
+                    lacking
+                });
                 for subscriber in lacking.into_iter().flatten() {
                     self.end(now, subscriber, EndReason::CodecMismatch);
                 }
@@ -164,7 +200,16 @@ impl Worker {
         let ufrag = local.ufrag.clone();
         let certificate = self.certificate.clone();
         let peer = Peer::new(now, PeerConfig { local, remote, fingerprint, role: dtls, certificate });
-        let key = self.sessions.insert(Session { id: session, peer, room, role });
+        let key = self.sessions.insert(Session {
+            id: session,
+            peer,
+            room,
+            role,
+            since: now,
+            connected: None,
+            flow: Flow::default(),
+            rate: Rate::new(now),
+        });
         self.by_id.insert(session, key);
         self.demux.add_ufrag(&ufrag, key);
         self.drain(now, key);
@@ -233,6 +278,9 @@ impl Worker {
             }
             PeerEvent::PathSelected { .. } => {}
             PeerEvent::Connected { gcm } => {
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session.connected = Some(now);
+                }
                 self.outbox.push(Event::Connected { session, gcm });
                 if role == Role::Subscriber
                     && let Some(part) = self.rooms.touch(room)
@@ -240,13 +288,14 @@ impl Worker {
                     part.audience().start(now, key);
                 }
             }
-            PeerEvent::Closed(end) => self.end(now, key, reason(end)),
+            PeerEvent::Closed(end) => drop(self.end(now, key, reason(end))),
         }
     }
 
-    /// Ends a session: a goodbye, then nothing of it is left here.
-    pub(super) fn end(&mut self, now: Instant, key: PeerKey, reason: EndReason) {
-        let Some(mut session) = self.sessions.remove(key) else { return };
+    /// Ends a session: a goodbye, then nothing of it is left here but what it was.
+    pub(super) fn end(&mut self, now: Instant, key: PeerKey, reason: EndReason) -> Option<Summary> {
+        let mut session = self.sessions.remove(key)?;
+        let (feedback, _) = self.media_state(now, key, &session);
         session.peer.close();
         for _ in 0..limits::PEER_DRAIN_STEPS {
             let Some(path) = session.peer.poll_transmit(&mut self.transmit) else { break };
@@ -263,33 +312,15 @@ impl Worker {
             }
             (_, Role::Publisher) | (None, Role::Subscriber) => {}
         }
-        self.outbox.push(Event::Ended { session: session.id, reason });
+        let summary = Summary { flow: session.flow, feedback };
+        self.outbox.push(Event::Ended { session: session.id, reason, summary });
+        Some(summary)
     }
 
     /// Sends what `transmit` holds.
     fn send_control(&mut self, path: &Path) {
         if let Err(reason) = self.ports.send(path, &self.transmit) {
             self.drops.count(reason);
-        }
-    }
-
-    fn state(&mut self, now: Instant) -> WorkerState {
-        let (mut rooms, mut replicas) = (Vec::new(), Vec::new());
-        self.rooms.for_each(|name, part| match part {
-            _ if part.is_empty() => {}
-            Part::Home(home) => rooms.push(RoomState { name: name.clone(), media: home.room.media(now) }),
-            Part::Away(away) => {
-                let subscribers = away.replica.audience.started();
-                replicas.push(ReplicaState { name: name.clone(), subscribers });
-            }
-        });
-        WorkerState {
-            rooms,
-            replicas,
-            sessions: self.sessions.len(),
-            drops: self.drop_counts(),
-            datagrams_out: self.ports.counts().datagrams,
-            trains_out: self.ports.counts().trains,
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::limits;
 use crate::net::tcp::Push;
 use crate::peer::path::Path;
 use crate::sdp::Transport;
+use crate::sfu::counts::Flow;
 use crate::sfu::drop::{DropCounts, DropReason};
 use crate::sfu::sink::{Sent, Sink};
 use crate::worker::ports::{Ports, route};
@@ -14,6 +15,13 @@ use crate::worker::table::Table;
 /// The most that sealing adds: RFC 7714 §8 has a tag of 16 bytes, and SRTCP 4 more for its index.
 const SEAL_BYTES: usize = 20;
 
+/// What is sent.
+#[derive(Clone, Copy)]
+enum Kind {
+    Rtp,
+    Rtcp,
+}
+
 /// What a room's flush writes to.
 pub struct PeerSink<'a> {
     /// The peers.
@@ -22,6 +30,8 @@ pub struct PeerSink<'a> {
     pub ports: &'a mut Ports,
     /// What goes no further.
     pub drops: &'a mut DropCounts,
+    /// What has flowed.
+    pub flow: &'a mut Flow,
     /// Space for one sealed packet on its way to TCP, [`limits::DATAGRAM_BYTES`].
     pub scratch: &'a mut [u8],
     /// Media packets that may still leave in this turn. Who has begun may end.
@@ -32,14 +42,14 @@ impl Sink for PeerSink<'_> {
     fn rtp(&mut self, to: PeerKey, index: u64, header: &[u8], payload: &[u8]) -> Sent {
         let limit = limits::TCP_BACKLOG_BYTES;
         *self.budget = self.budget.saturating_sub(1);
-        self.send(to, header.len() + payload.len(), limit, |session, out| {
+        self.send(to, Kind::Rtp, header.len() + payload.len(), limit, |session, out| {
             session.peer.seal_rtp(index, header, payload, out)
         })
     }
 
     fn rtcp(&mut self, to: PeerKey, packet: &[u8]) -> Sent {
         let limit = limits::TCP_BACKLOG_BYTES + limits::TCP_CONTROL_BYTES;
-        self.send(to, packet.len(), limit, |session, out| session.peer.seal_rtcp(packet, out))
+        self.send(to, Kind::Rtcp, packet.len(), limit, |session, out| session.peer.seal_rtcp(packet, out))
     }
 
     fn is_ready(&mut self, to: PeerKey) -> bool {
@@ -61,6 +71,7 @@ impl PeerSink<'_> {
     fn send(
         &mut self,
         to: PeerKey,
+        kind: Kind,
         plain_bytes: usize,
         limit: usize,
         seal: impl FnOnce(&mut Session, &mut [u8]) -> Option<usize>,
@@ -85,6 +96,14 @@ impl PeerSink<'_> {
             Transport::Udp => seal_to_udp(session, self.ports, &path, seal),
             Transport::Tcp => seal_to_tcp(session, self.ports, &path, self.scratch, seal),
         };
+        if sent == Ok(Sent::Yes) {
+            let [mine, all] = match kind {
+                Kind::Rtp => [&mut session.flow.rtp_out, &mut self.flow.rtp_out],
+                Kind::Rtcp => [&mut session.flow.rtcp_out, &mut self.flow.rtcp_out],
+            };
+            mine.count(plain_bytes);
+            all.count(plain_bytes);
+        }
         sent.unwrap_or_else(|reason| self.drop(reason))
     }
 

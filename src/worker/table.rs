@@ -60,6 +60,15 @@ impl<T> Table<T> {
         self.slots.len() - self.free.len()
     }
 
+    /// The values from a slot on, in the order of their slots.
+    pub fn iter_from(&self, slot: u32) -> impl Iterator<Item = (PeerKey, &T)> {
+        let slots = (slot..).zip(self.slots.get(slot as usize..).unwrap_or_default());
+        slots.filter_map(|(slot, place)| {
+            let key = PeerKey { slot, generation: place.generation };
+            place.value.as_ref().map(|value| (key, value))
+        })
+    }
+
     /// All keys.
     pub fn keys(&self) -> impl Iterator<Item = PeerKey> + '_ {
         let filled = self.slots.iter().enumerate().filter(|(_, slot)| slot.value.is_some());
@@ -85,6 +94,8 @@ mod tests {
         assert_eq!(table.get_mut(a), None);
         assert_eq!(table.get_mut(c), Some(&mut 'c'));
         assert_eq!(table.keys().collect::<Vec<_>>(), [c, b]);
+        assert_eq!(table.iter_from(1).collect::<Vec<_>>(), [(b, &'b')]);
+        assert_eq!(table.iter_from(9).count(), 0);
         assert_eq!(table.get(PeerKey { slot: 9, generation: 0 }), None);
     }
 }

@@ -90,7 +90,7 @@ async fn commands_for_a_session_that_is_not_there_say_so() {
     let session = crate::id::SessionId::from_random([1; 16]);
     let (reply, answer) = oneshot::channel();
     bench.handle.send(Command::Remove { session, reason: mailbox::EndReason::Deleted, reply }).unwrap();
-    assert!(!answer.await.unwrap());
+    assert!(answer.await.unwrap().is_none());
     let credentials = || crate::sdp::IceCredentials { ufrag: "u".into(), pwd: "p".into() };
     let (reply, answer) = oneshot::channel();
     let restart = Command::RestartIce { session, local: credentials(), remote: credentials(), reply };
@@ -151,7 +151,7 @@ async fn a_replica_lives_as_long_as_its_subscribers_and_its_room_as_long_as_the_
         let (reply, removed) = oneshot::channel();
         let session = crate::id::SessionId::from_random([n; 16]);
         away.handle.send(Command::Remove { session, reason: mailbox::EndReason::Deleted, reply }).unwrap();
-        assert!(removed.await.unwrap());
+        assert!(removed.await.unwrap().is_some());
         assert!(matches!(away.events.recv().await, Some((3, Event::Ended { .. }))));
     }
     assert_eq!(away.state().await.replicas.len(), 0);

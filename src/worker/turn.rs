@@ -24,7 +24,9 @@ use crate::peer::demux::Demux;
 use crate::peer::path::Path;
 use crate::sdp::Transport;
 use crate::sfu::audience::Batching;
+use crate::sfu::counts::{Flow, micros};
 use crate::sfu::drop::{DropCounts, DropReason};
+use crate::sfu::histogram::Histogram;
 use crate::sfu::random::Random;
 use crate::worker::door::Door;
 use crate::worker::mailbox::{EndReason, Inbox};
@@ -80,6 +82,10 @@ pub struct Worker {
     pub(super) timers: Timers<TimerKey>,
     /// What was dropped outside of rooms and sockets.
     pub(super) drops: DropCounts,
+    /// What has flowed through all sessions.
+    pub(super) flow: Flow,
+    /// How long turns took, in microseconds.
+    pub(super) turns: Histogram,
     /// Commands may be left over from the last turn.
     pub(super) commanded: bool,
     /// The worker ends with this turn.
@@ -115,7 +121,9 @@ impl Worker {
         let media = self.rooms.is_touched() && !self.ports.is_blocked();
         let busy = self.commanded || self.relayed || self.ports.has_work() || media;
         let now = self.clock.now();
-        self.door.add_awake(now.saturating_duration_since(self.awake_since));
+        let turn = now.saturating_duration_since(self.awake_since);
+        self.door.add_awake(turn);
+        self.turns.observe(micros(turn));
         self.awake_since = now;
         let sleeps = !busy && self.door.try_sleep();
         let deadline = if sleeps { self.timers.next() } else { Some(now) };
@@ -187,23 +195,33 @@ impl Worker {
         let Some(session) = self.sessions.get_mut(key) else { return self.drops.count(DropReason::UnknownAddress) };
         match (session.peer.handle_datagram(now, path, data), session.role) {
             (Received::Rtp(len), Role::Publisher) => {
+                session.flow.rtp_in.count(len);
+                self.flow.rtp_in.count(len);
                 if let Some(home) = self.rooms.touch_home(session.room) {
                     // What the room drops, it has counted.
                     let _ = home.room.handle_publisher_rtp(now, &data[..len]);
+                    if home.room.is_publisher_excessive() {
+                        self.end(now, key, EndReason::BitrateExceeded);
+                    }
                 }
             }
             (Received::Rtp(_), Role::Subscriber) => self.drops.count(DropReason::NotPublisher),
             (Received::Rtcp(len), Role::Publisher) => {
+                session.heard(now, len, &mut self.flow);
                 if let Some(home) = self.rooms.touch_home(session.room) {
                     home.room.handle_publisher_rtcp(now, &data[..len]);
                 }
             }
             (Received::Rtcp(len), Role::Subscriber) => {
+                session.heard(now, len, &mut self.flow);
                 if let Some(part) = self.rooms.touch(session.room) {
                     part.audience().handle_rtcp(now, key, &data[..len]);
                 }
             }
-            (Received::Control, _) => self.drain(now, key),
+            (Received::Control, _) => {
+                session.look(now);
+                self.drain(now, key);
+            }
             (Received::Dropped(reason), _) => {
                 self.drops.count(reason);
                 // A refused DTLS record may still have an alert as its answer.
@@ -318,8 +336,8 @@ impl Worker {
             return self.timers.disarm(TimerKey::Room(key));
         }
         if room.is_due(now) {
-            let Self { sessions, ports, drops, scratch, .. } = self;
-            room.flush(now, &mut PeerSink { sessions, ports, drops, scratch, budget });
+            let Self { sessions, ports, drops, flow, scratch, .. } = self;
+            room.flush(now, &mut PeerSink { sessions, ports, drops, flow, scratch, budget });
         }
         let (deadline, is_unfinished) = (room.next_timeout(now), room.is_unfinished(now));
         if is_unfinished {

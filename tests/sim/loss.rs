@@ -40,6 +40,9 @@ fn nack_repairs_the_publishers_leg() {
         world.run(span);
         world.check();
         let sent = (span - 200) * 1_000 / FRAME_INTERVAL;
+        let asked = world.room.publisher_feedback().expect("it is there").asked;
+        assert!(asked.nacked > 50 && asked.repaired.packets > 50, "{asked:?}");
+        assert_eq!(world.room.counts().of_publishers, asked, "the room counts what its publisher is asked");
         let whole = world.seat(0).subscriber.whole_frames(1) as u64;
         fractions.borrow_mut().push(whole.min(sent) as f64 / sent as f64);
     });
@@ -69,6 +72,13 @@ fn nack_repairs_a_subscribers_leg_byte_for_byte() {
         assert!(world.seat(0).ledger.repeated > 0, "some were sent again");
         assert!(world.seat(0).subscriber.whole_frames(1) >= 290, "{}", world.seat(0).subscriber.whole_frames(1));
         assert_eq!(world.seat(1).ledger.repeated, 0, "the others do not notice");
+        let counted = |slot| world.feedback(slot).asked;
+        let repaired = counted(0).repaired;
+        assert!(counted(0).nacked >= repaired.packets && repaired.packets >= world.seat(0).ledger.repeated);
+        assert_eq!((counted(1).nacked, counted(1).repaired.packets), (0, 0));
+        let counts = world.counts();
+        assert_eq!(counts.from_subscribers.repaired, repaired);
+        assert_eq!(counts.first_pictures.count(), 2, "both have had a first picture");
     });
 }
 

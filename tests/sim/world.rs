@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rillcast::id::PeerKey;
 use rillcast::sfu::audience::Audience;
 use rillcast::sfu::audience::Batching;
+use rillcast::sfu::counts::{Feedback, RoomCounts};
 use rillcast::sfu::drop::DropReason;
 use rillcast::sfu::room::Room;
 use rillcast::sfu::sink::{Sent, Sink};
@@ -224,6 +225,22 @@ impl World {
 
     pub fn seat(&self, slot: u32) -> &Seat {
         &self.seats[&slot]
+    }
+
+    /// What is counted of a subscriber.
+    pub fn feedback(&self, slot: u32) -> Feedback {
+        let audience = match self.seats[&slot].at {
+            At::Home => &self.room.audience,
+            At::Replica(place) => &self.replicas[place].replica.audience,
+        };
+        audience.inspect(self.instant(), PeerKey { slot, generation: 0 }).expect("it has a seat").0
+    }
+
+    /// What is counted in the room and its replicas.
+    pub fn counts(&self) -> RoomCounts {
+        let mut counts = self.room.counts();
+        self.replicas.iter().for_each(|annex| counts.add(&annex.replica.audience.counts));
+        counts
     }
 
     pub fn run(&mut self, milliseconds: u64) {

@@ -266,7 +266,7 @@ async fn rooms() {
         serde_json::json!({
             "name": name, "hasPublisher": true, "tracks": 2, "subscribers": subscribers, "workers": 1,
             "gcmSessions": subscribers, "cmSessions": 0, "codecs": ["opus", "H264"],
-            "bitrate": 2_500_000, "bFrames": true, "packetsIn": 1_000, "bytesIn": 1_200_000,
+            "bitrate": 2_500_000, "bFrames": true, "overBitrate": false, "packetsIn": 1_000, "bytesIn": 1_200_000,
         })
     };
     let list = fixture.ask("GET", "/api/rooms", &[], "").await;
