@@ -13,7 +13,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 VENV := tests/clients/.venv
 NODE_MODULES := tests/browser/node_modules/.installed tests/clients/node_modules/.installed
 
-.PHONY: help demo run test lint unit clients firefox verify bench bench-load counts baseline deps packages
+.PHONY: help demo run test lint unit clients firefox verify bench bench-load counts baseline config deps packages
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -70,6 +70,10 @@ counts: deps ## counts the instructions of the hot paths and compares them with 
 
 baseline: deps ## accepts the instructions that the hot paths take now; the commit says why
 	cargo bench --locked --quiet --profile counted --bench instructions -- --accept
+
+config: ## writes config.example.toml and docs/configuration.md from the table of keys
+	cargo run --locked --quiet -- check --example > config.example.toml
+	cargo run --locked --quiet -- check --reference > docs/configuration.md
 
 deps: packages $(NODE_MODULES) $(VENV)/.installed ## what the tests need: Debian packages (as root), npm and Python packages
 

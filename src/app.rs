@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod media;
+pub mod reload;
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +15,9 @@ use tracing::{info, warn};
 
 use crate::app::addresses::AddressError;
 use crate::app::media::Media;
+use crate::app::reload::{Read, Reloader};
 use crate::config::Config;
+use crate::config::show::InForce;
 use crate::http::{Api, server};
 use crate::limits;
 use crate::peer::certificate::Certificate;
@@ -51,6 +54,8 @@ pub struct App;
 pub struct Running {
     /// Where it serves pages and the API.
     pub http_addr: SocketAddr,
+    api: Arc<Api>,
+    in_force: InForce,
     sessions: Arc<Sessions>,
     stop_http: oneshot::Sender<()>,
     http: JoinHandle<()>,
@@ -93,14 +98,15 @@ impl App {
         let (stop_http, stop) = oneshot::channel();
         let http = tokio::spawn(server::serve(
             listener,
-            crate::http::router(api),
+            crate::http::router(api.clone()),
             config.http.trusted_proxies.clone(),
             async {
                 let _ = stop.await;
             },
         ));
         info!(http = %http_addr, "listening");
-        Ok(Running { http_addr, sessions, stop_http, http, events, ends: media.ends })
+        let in_force = config.in_force;
+        Ok(Running { http_addr, api, in_force, sessions, stop_http, http, events, ends: media.ends })
     }
 }
 
@@ -109,6 +115,12 @@ impl Running {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/", reachable(self.http_addr))
+    }
+
+    /// What reads the configuration again, by `read`.
+    #[must_use]
+    pub fn reloader(&self, read: Read) -> Reloader {
+        Reloader::new(read, self.api.clone(), self.in_force.clone())
     }
 
     /// Returns when a worker has ended although nobody told it to: its sessions are gone, and the server is of no use.

@@ -39,6 +39,43 @@ impl fmt::Debug for RoomName {
     }
 }
 
+/// Room names that have something in common: a name in which `*` stands for any characters, none included.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RoomPattern(Arc<str>);
+
+impl RoomPattern {
+    /// The pattern, or `None` where it is empty, too long or has another character than a name's and `*`.
+    #[must_use]
+    pub fn parse(pattern: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-*".contains(&byte);
+        let fits = (1..=crate::limits::ROOM_NAME_BYTES).contains(&pattern.len());
+        (fits && pattern.bytes().all(allowed)).then(|| Self(pattern.into()))
+    }
+
+    /// The pattern as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a room's name fits. The time is bounded by the product of the lengths.
+    #[must_use]
+    pub fn matches(&self, room: &RoomName) -> bool {
+        let Some((start, rest)) = self.0.split_once('*') else { return *self.0 == *room.0 };
+        let Some(mut name) = room.0.strip_prefix(start) else { return false };
+        let mut parts = rest.split('*').peekable();
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                return name.ends_with(part);
+            }
+            // The first place is as good as any other: what is left over is the longest then.
+            let Some(place) = name.find(part) else { return false };
+            name = &name[place + part.len()..];
+        }
+        true
+    }
+}
+
 /// What names a session resource: 128 random bits, written as 32 hexadecimal digits in `Location`.
 /// Who knows it may end the session, so it is secret: `Debug` shows the first digits only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +149,34 @@ mod tests {
         let long = "a".repeat(65);
         for bad in ["", "a b", "../x", "ä", "a/b", "a.b", long.as_str()] {
             assert!(RoomName::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn room_patterns() {
+        let table = [
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("*", "a", true),
+            ("a*", "a", true),
+            ("a*", "abc", true),
+            ("a*", "ba", false),
+            ("*a", "ba", true),
+            ("*a", "ab", false),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("*b*", "abc", true),
+            ("**", "x", true),
+            ("*ab", "aab", true),
+        ];
+        for (pattern, name, matches) in table {
+            let fits = RoomPattern::parse(pattern).unwrap().matches(&RoomName::parse(name).unwrap());
+            assert_eq!(fits, matches, "{pattern} {name}");
+        }
+        for bad in ["", "a?", "a/*", "ä"] {
+            assert!(RoomPattern::parse(bad).is_none(), "{bad:?}");
         }
     }
 

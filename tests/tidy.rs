@@ -126,18 +126,6 @@ fn every_dependency_is_accounted_for() {
     assert_eq!(missing, Vec::<String>::new(), "no line in docs/dependencies.md says what these are for");
 }
 
-/// A variable that is read is documented: names stand in `src/config/` as the first of a group, in quotes.
-#[test]
-fn every_variable_is_in_the_readme() {
-    let readme = read("README.md");
-    let sources = files("src/config");
-    let names =
-        sources.iter().flat_map(|file| file.text.split("(\"").skip(1)).filter_map(|rest| rest.split('"').next());
-    let variables: BTreeSet<_> = names.filter(|name| is_variable(name)).collect();
-    let missing: Vec<_> = variables.iter().filter(|name| !readme.contains(&format!("| `{name}` |"))).collect();
-    assert_eq!(missing, Vec::<&&str>::new(), "the table in README.md lacks them");
-}
-
 // ---- the checks ------------------------------------------------------------------------------------
 
 /// A module imports what stands behind it, and itself.
@@ -396,11 +384,6 @@ fn dependencies(manifest: &str) -> Vec<String> {
         }
     }
     names
-}
-
-/// Whether a text is the name of an environment variable of ours.
-fn is_variable(name: &str) -> bool {
-    name.len() > 2 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
 fn accounts_for(accounts: &str, name: &str) -> bool {

@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{info, warn};
 
-use crate::config::media::{MediaConfig, PublicAddress};
+use crate::config::address::PublicAddress;
+use crate::config::media::MediaConfig;
 use crate::limits;
 use crate::net::interfaces::is_private;
 use crate::peer::binding;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::cli::Failure;
-use crate::config::env::Source;
+use crate::config::Config;
+use crate::config::source::Source;
 use crate::http::ListenAddr;
 
 /// A server on the same machine answers in milliseconds.
@@ -25,7 +26,7 @@ pub(super) fn run(url: Option<String>) -> Result<(), Failure> {
 }
 
 fn own_url() -> Result<String, Failure> {
-    let config = Source::environment().read().map_err(Failure::usage)?;
+    let config = Config::read(&Source::environment()).map_err(Failure::usage)?;
     let host = match config.http.address {
         ListenAddr::Any(port) => format!("127.0.0.1:{port}"),
         ListenAddr::One(address) if address.ip().is_unspecified() => format!("127.0.0.1:{}", address.port()),

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 #![expect(clippy::doc_markdown, reason = "these comments are the help texts, and shown as they are")]
 
+mod check;
 mod demo;
 mod healthcheck;
 mod load;
@@ -27,6 +28,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Serve(serve::Args),
+    Check(check::Args),
     Demo(demo::Args),
     Publish(publish::Args),
     Play(play::Args),
@@ -77,7 +79,8 @@ impl Cli {
     /// [`Failure`] says which exit code and why.
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Serve(args) => serve::run(&args),
+            Command::Check(args) => check::run(&args),
+            Command::Serve(args) => serve::run(args),
             Command::Demo(args) => demo::run(&args),
             Command::Publish(args) => publish::run(&args),
             Command::Play(args) => play::run(&args),

@@ -1,14 +1,17 @@
 //! `rillcast serve`: the server.
 
-use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
 use crate::app::App;
+use crate::app::reload::Reloader;
 use crate::cli::Failure;
-use crate::config::Config;
-use crate::config::env::{Source, VARIABLES};
+use crate::config::file::File;
+use crate::config::source::Source;
+use crate::config::{Config, ConfigError, http, media, show};
 use crate::telemetry::log;
 
 /// Threads of the control plane: it negotiates and serves pages, the media has threads of its own.
@@ -17,10 +20,15 @@ const CONTROL_THREADS: usize = 2;
 /// Run the server
 ///
 /// Publishers POST their offer to /whip/ROOM and subscribers to /whep/ROOM; / has pages that do both. Everything is set
-/// by environment variables (below); flags override them.
+/// by a file, by environment variables (below), which override it, and by flags, which override both. SIGHUP reads all
+/// of it again.
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_help = variables())]
+#[command(after_help = show::variables())]
 pub struct Args {
+    /// A TOML file; config.example.toml has every key [env: CONFIG_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
     /// Where pages and API listen: address:port, or :port for all addresses [env: HTTP_ADDR] [default: :8080]
     #[arg(long, value_name = "ADDRESS")]
     http_addr: Option<String>,
@@ -39,27 +47,49 @@ pub struct Args {
     /// [env: MEDIA_PUBLIC_IPS]
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     public_ip: Vec<String>,
+
+    /// Any other key of the file, such as session.takeover=true; may be repeated. Secrets are better kept in the file
+    /// or the environment: flags are seen by everybody on the machine
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
 }
 
 impl Args {
-    /// The configuration: these flags, then the environment, then the defaults.
+    /// The configuration: these flags, then the environment, then the file, then the defaults.
     ///
     /// # Errors
     /// [`Failure::Usage`] names the value that does not parse.
     pub fn config(&self) -> Result<Config, Failure> {
+        self.read().map_err(Failure::usage)
+    }
+
+    /// The same, for each time that it is read again.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(&self) -> Result<Config, ConfigError> {
         let public_ips = (!self.public_ip.is_empty()).then(|| self.public_ip.join(","));
-        Source::environment()
-            .flag("HTTP_ADDR", "--http-addr", self.http_addr.clone())
-            .flag("MEDIA_UDP_PORT", "--udp-port", self.udp_port.clone())
-            .flag("MEDIA_WORKERS", "--workers", self.workers.clone())
-            .flag("MEDIA_PUBLIC_IPS", "--public-ip", public_ips)
-            .read()
-            .map_err(Failure::usage)
+        let mut source = Source::environment()
+            .flag(&http::ADDRESS, "--http-addr", self.http_addr.clone())
+            .flag(&media::UDP_PORT, "--udp-port", self.udp_port.clone())
+            .flag(&media::WORKERS, "--workers", self.workers.clone())
+            .flag(&media::PUBLIC_IPS, "--public-ip", public_ips);
+        for assignment in &self.set {
+            source = source.set(assignment)?;
+        }
+        let variable = || std::env::var_os(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+        if let Some(path) = self.config.clone().or_else(variable) {
+            source = source.file(File::read(&path)?)?;
+        }
+        Config::read(&source)
     }
 }
 
+/// Names the file where no flag does.
+const FILE_VARIABLE: &str = "CONFIG_FILE";
+
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn run(args: &Args) -> Result<(), Failure> {
+pub(super) fn run(args: Args) -> Result<(), Failure> {
     let config = args.config()?;
     log::start(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -70,15 +100,27 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         .map_err(Failure::failed)?;
     runtime.block_on(async {
         let stop = stop_signal().map_err(Failure::failed)?;
+        let hangup = signal(SignalKind::hangup()).map_err(Failure::failed)?;
         let mut running = App::start(config).await.map_err(Failure::failed)?;
+        let reloader = running.reloader(Arc::new(move || args.read()));
         println!("Rillcast is ready: open {} in a browser", running.url());
         let failure = tokio::select! {
             () = stop => None,
+            () = reload_on(hangup, &reloader) => None,
             failure = running.failed() => Some(failure),
         };
         running.shutdown().await;
         failure.map_or(Ok(()), |failure| Err(Failure::Failed(failure)))
     })
+}
+
+/// Reads the configuration again at each SIGHUP; what is wrong with it is logged, and changes nothing.
+async fn reload_on(mut hangup: Signal, reloader: &Reloader) {
+    while hangup.recv().await.is_some() {
+        // It says itself what came of it.
+        let _ = reloader.reload();
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Listens for the signals at once, so that none is lost while the server starts.
@@ -92,15 +134,6 @@ pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
         };
         info!(signal = name, "asked to stop");
     })
-}
-
-fn variables() -> String {
-    let mut text = "Environment variables (what is empty has its default):\n".to_owned();
-    for (name, default, what) in VARIABLES {
-        let default = if default.is_empty() { String::new() } else { format!(" [{default}]") };
-        let _ = writeln!(text, "  {name:<20}{what}{default}");
-    }
-    text
 }
 
 #[cfg(test)]
@@ -137,18 +170,14 @@ mod tests {
             ("x --udp-port 70000", "--udp-port"),
             ("x --workers 0", "--workers"),
             ("x --public-ip 203.0.113.300", "--public-ip"),
+            ("x --set http.adress=:1", "--set: there is no http.adress; did you mean http.address?"),
+            ("x --set session.takeover=perhaps", "--set session.takeover: \"perhaps\""),
+            ("x --set takeover", "--set"),
+            ("x --config /nonexistent/r.toml", "cannot read /nonexistent/r.toml"),
         ] {
             let failure = config(line).map(drop).unwrap_err();
             assert_eq!(failure.exit_code(), 2);
             assert!(failure.message().starts_with(flag), "{failure:?}");
-        }
-    }
-
-    #[test]
-    fn the_help_has_every_variable() {
-        let help = variables();
-        for (name, ..) in VARIABLES {
-            assert!(help.contains(name));
         }
     }
 }

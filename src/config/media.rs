@@ -1,12 +1,99 @@
-//! The workers and their ports.
+//! `[media]`: the workers and their ports.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use crate::config::address::PublicAddress;
+use crate::config::error::ConfigError;
+use crate::config::key::{Key, Section};
+use crate::config::parse::{decimal, list, number, switch};
+use crate::config::source::{Source, Values as _};
 use crate::limits;
 use crate::net::interfaces::InterfaceFilter;
 use crate::sfu::audience::Batching;
+
+/// The first worker's UDP port.
+pub const UDP_PORT: Key = Key::new(
+    "media.udp_port",
+    "MEDIA_UDP_PORT",
+    "7000",
+    "UDP port of worker 0, worker i has this plus i; 0: any free ones",
+)
+.expects("a port from 0 to 65535")
+.number()
+.restart();
+const TCP_PORT: Key =
+    Key::new("media.tcp_port", "MEDIA_TCP_PORT", "auto", "ICE over TCP: auto (the UDP numbers), a number, or off")
+        .expects("auto, off, or a port from 0 to 65535")
+        .restart();
+/// Worker threads.
+pub const WORKERS: Key =
+    Key::new("media.workers", "MEDIA_WORKERS", "", "threads that carry media; none said: one per core")
+        .expects("a number from 1 to 256")
+        .sample("2")
+        .number()
+        .restart();
+/// The addresses told to clients.
+pub const PUBLIC_IPS: Key = Key::new(
+    "media.public_ips",
+    "MEDIA_PUBLIC_IPS",
+    "",
+    "the only addresses told to clients: addresses, host names (resolved at the start), stun:host:port (asked at the \
+     start); none: the interfaces'",
+)
+.expects("IP addresses, host names or stun:host:port separated by commas, such as 203.0.113.7,2001:db8::7")
+.sample("203.0.113.7,2001:db8::7")
+.list()
+.restart();
+const INTERFACES: Key = Key::new(
+    "media.interfaces",
+    "MEDIA_INTERFACES",
+    "",
+    "interfaces whose addresses are told to clients, where public_ips has none: names (eth0, docker*) and networks \
+     (10.0.0.0/8), ! excludes; none: all",
+)
+.expects("names and networks separated by commas, such as eth0,!10.0.0.0/8 or !docker* (! excludes)")
+.sample("eth0,!docker*")
+.list()
+.restart();
+const BATCH_WINDOW: Key = Key::new(
+    "media.batch_window_ms",
+    "MEDIA_BATCH_WINDOW_MS",
+    "1",
+    "how long a packet may wait for others of its room, in ms, 0 to 20; fractions are allowed: more saves CPU, less \
+     saves delay",
+)
+.expects("milliseconds from 0 to 20, such as 1 or 0.5")
+.number()
+.restart();
+const TRAINS: Key = Key::new(
+    "media.trains",
+    "MEDIA_TRAINS",
+    "true",
+    "false: each packet leaves by itself, for network cards that mistreat UDP segmentation",
+)
+.switch()
+.restart();
+const PADDING: Key = Key::new(
+    "media.padding_bytes",
+    "MEDIA_PADDING_BYTES",
+    "16",
+    "most bytes of padding that let packets of one frame leave together, 0 to 16; 0: none",
+)
+.expects("a number from 0 to 16")
+.number()
+.restart();
+
+/// `[media]`
+pub const MEDIA: Section = Section {
+    about: "The workers, where media comes in, and how it leaves.",
+    keys: &[&UDP_PORT, &TCP_PORT, &WORKERS, &PUBLIC_IPS, &INTERFACES, &BATCH_WINDOW, &TRAINS, &PADDING],
+};
+
+const PORT_RANGE: &str = "a port low enough for one per worker below 65536";
+
+const _: () = assert!(limits::WORKERS == 256, "the message says so");
+const _: () = assert!(limits::BATCH_WINDOW.as_millis() == 20, "the message says so");
+const _: () = assert!(limits::PADDING_BYTES == 16, "the message says so");
 
 /// The first worker's UDP port where nothing else is said.
 pub const DEFAULT_UDP_PORT: u16 = 7000;
@@ -44,82 +131,6 @@ pub enum TcpPorts {
     Off,
 }
 
-/// An address that clients are told, as the operator writes it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum PublicAddress {
-    /// The address itself.
-    Ip(IpAddr),
-    /// All addresses that this name has when the server starts.
-    Name(String),
-    /// What this STUN server sees when the server starts.
-    Stun {
-        /// Its name or address.
-        host: String,
-        /// Its UDP port.
-        port: u16,
-    },
-}
-
-/// Where STUN servers listen (RFC 8489 §8).
-const STUN_PORT: u16 = 3478;
-
-impl PublicAddress {
-    /// From an IP address, a host name, or `stun:host[:port]`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        if let Some(server) = text.strip_prefix("stun:") {
-            let (host, port) = host_and_port(server)?;
-            return Some(Self::Stun { host, port });
-        }
-        match text.parse::<IpAddr>() {
-            Ok(address) => (!address.is_unspecified() && !address.is_multicast()).then_some(Self::Ip(address)),
-            Err(_) => is_host_name(text).then(|| Self::Name(text.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for PublicAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(address) => address.fmt(f),
-            Self::Name(name) => f.write_str(name),
-            Self::Stun { host, port } if host.contains(':') => write!(f, "stun:[{host}]:{port}"),
-            Self::Stun { host, port } => write!(f, "stun:{host}:{port}"),
-        }
-    }
-}
-
-/// `host`, `host:port`, `[address]` or `[address]:port`.
-fn host_and_port(text: &str) -> Option<(String, u16)> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']')?;
-            host.parse::<Ipv6Addr>().ok()?;
-            (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
-        }
-        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
-    };
-    let port = match port {
-        None => STUN_PORT,
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.parse().ok().filter(|port| *port > 0)?
-        }
-        Some(_) => return None,
-    };
-    (is_host_name(host) || host.parse::<IpAddr>().is_ok()).then(|| (host.to_owned(), port))
-}
-
-/// Labels of letters, digits and hyphens (RFC 1123 §2.1). The last one begins with a letter: resolvers take what
-/// looks like a number for an address, and so a mistyped address for another one.
-fn is_host_name(text: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    let labels = text.strip_suffix('.').unwrap_or(text);
-    let last = labels.rsplit('.').next().unwrap_or_default();
-    labels.len() <= 253 && labels.split('.').all(label) && last.starts_with(|c: char| c.is_ascii_alphabetic())
-}
-
 impl Default for MediaConfig {
     fn default() -> Self {
         Self {
@@ -143,51 +154,39 @@ impl MediaConfig {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Reads the section.
+///
+/// # Errors
+/// The first value that does not parse, or does not fit the others.
+pub fn read(source: &Source<'_>) -> Result<MediaConfig, ConfigError> {
+    let padding = |text: &str| number(text).filter(|padding| *padding <= limits::PADDING_BYTES);
+    let workers = |text: &str| number(text).filter(|count| (1..=limits::WORKERS).contains(count));
+    let media = MediaConfig {
+        udp_port: source.value(&UDP_PORT, number)?,
+        tcp: source.value(&TCP_PORT, tcp_ports)?,
+        workers: source.optional(&WORKERS, workers)?,
+        public_ips: source.value(&PUBLIC_IPS, |text| list(text, PublicAddress::parse))?,
+        interfaces: source.optional(&INTERFACES, InterfaceFilter::parse)?.unwrap_or_default(),
+        trains: source.value(&TRAINS, switch)?,
+        batching: Batching { window: source.value(&BATCH_WINDOW, window)?, padding: source.value(&PADDING, padding)? },
+    };
+    let fits = |port: u16| port == 0 || u16::try_from(usize::from(port) + media.worker_count() - 1).is_ok();
+    match media.tcp {
+        _ if !fits(media.udp_port) => Err(source.misfit(&UDP_PORT, PORT_RANGE)),
+        TcpPorts::From(port) if !fits(port) => Err(source.misfit(&TCP_PORT, PORT_RANGE)),
+        _ => Ok(media),
+    }
+}
 
-    #[test]
-    fn public_addresses() {
-        let good = [
-            ("203.0.113.7", "203.0.113.7"),
-            ("2001:db8::7", "2001:db8::7"),
-            ("media.example.org", "media.example.org"),
-            ("localhost", "localhost"),
-            ("stun:stun.example.org", "stun:stun.example.org:3478"),
-            ("stun:stun.example.org:19302", "stun:stun.example.org:19302"),
-            ("stun:192.0.2.1:3478", "stun:192.0.2.1:3478"),
-            ("stun:[2001:db8::1]", "stun:[2001:db8::1]:3478"),
-            ("stun:[2001:db8::1]:99", "stun:[2001:db8::1]:99"),
-        ];
-        for (text, shown) in good {
-            assert_eq!(PublicAddress::parse(text).map(|address| address.to_string()).as_deref(), Some(shown));
-        }
-        for text in [
-            "0.0.0.0",
-            "224.0.0.1",
-            "203.0.113",
-            "203.0.113.300",
-            "7",
-            "a b",
-            "-",
-            "a..b",
-            ".",
-            "",
-            "http://a",
-            "a/b",
-            "stun:",
-            "stun:a:0",
-            "stun:a:70000",
-            "stun:a:+1",
-            "stun:a:b",
-            "stun:2001:db8::1",
-            "stun:[a]",
-            "stun:[::1]1",
-            "a:1",
-            "turn:a",
-        ] {
-            assert_eq!(PublicAddress::parse(text), None, "{text}");
-        }
+fn window(text: &str) -> Option<Duration> {
+    let window = Duration::try_from_secs_f64(decimal(text)? / 1_000.0).ok()?;
+    (window <= limits::BATCH_WINDOW).then_some(window)
+}
+
+fn tcp_ports(text: &str) -> Option<TcpPorts> {
+    match text.to_ascii_lowercase().as_str() {
+        "auto" => Some(TcpPorts::Auto),
+        "off" => Some(TcpPorts::Off),
+        port => number(port).map(TcpPorts::From),
     }
 }

@@ -1,15 +1,42 @@
-//! What the operator sets, as resolved: one field per part, and each part owns its type. [`env`] reads the variables.
+//! What the operator sets, as written and as resolved. As written it is a table of keys ([`key`]), which each part has
+//! in a file of its own here, and texts that come from flags, the environment and the file ([`source`]). As resolved it
+//! is [`Config`]: one field per part, and each part owns its type.
 
-pub mod env;
+pub mod address;
+pub mod auth;
+pub mod error;
+pub mod file;
+pub mod http;
+pub mod key;
+pub mod limits;
+pub mod log;
 pub mod media;
+mod parse;
+pub mod session;
+pub mod show;
+pub mod source;
+#[cfg(test)]
+mod tests;
 
 use crate::auth::AuthConfig;
+use crate::config::key::{Key, Section, Tables};
 use crate::config::media::MediaConfig;
+use crate::config::show::InForce;
+use crate::config::source::Source;
 use crate::http::HttpConfig;
 use crate::session::SessionConfig;
 use crate::telemetry::log::LogConfig;
 
-/// The whole configuration.
+pub use crate::config::error::ConfigError;
+
+/// The sections of the file, in the order in which they are shown.
+pub const SECTIONS: &[Section] =
+    &[http::HTTP, http::ICE, auth::AUTH, session::SESSION, limits::LIMITS, media::MEDIA, log::LOG];
+
+/// The tables of which the file may have many.
+pub const TABLES: &[Tables] = &[session::ROOMS];
+
+/// The whole configuration, resolved.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// The listener for pages and the API.
@@ -22,16 +49,28 @@ pub struct Config {
     pub media: MediaConfig,
     /// The log.
     pub log: LogConfig,
+    /// What was said of each key.
+    pub in_force: InForce,
 }
 
-/// A value that does not parse.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{name}: {value} is not valid: expected {expected}")]
-pub struct ConfigError {
-    /// The variable, or the flag that overrides it.
-    pub name: String,
-    /// What it says, in quotes; not for secrets.
-    pub value: String,
-    /// What it could say.
-    pub expected: &'static str,
+impl Config {
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// The first value that does not parse, or does not fit the others.
+    pub fn read(source: &Source<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            http: http::read(source)?,
+            auth: auth::read(source)?,
+            session: session::read(source)?,
+            media: media::read(source)?,
+            log: log::read(source)?,
+            in_force: InForce::of(source)?,
+        })
+    }
+}
+
+/// All keys of all sections.
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    SECTIONS.iter().flat_map(|section| section.keys.iter().copied())
 }

@@ -68,7 +68,7 @@ pub(super) async fn layer(State(api): State<Arc<Api>>, request: Request, next: N
         *request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers = response.headers_mut();
-    api.allowed_origin.write(requested.as_ref(), headers);
+    api.settings().allowed_origin.write(requested.as_ref(), headers);
     if preflight {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);

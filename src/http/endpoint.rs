@@ -39,7 +39,7 @@ pub(super) fn options(api: &Api, pass: &Pass) -> Response {
 }
 
 pub(super) fn add_links(api: &Api, authorised: bool, headers: &mut HeaderMap) {
-    for link in api.ice.links(authorised) {
+    for link in api.settings().ice.links(authorised) {
         headers.append(LINK, link.clone());
     }
 }

@@ -82,7 +82,7 @@ pub(super) async fn bootstrap(State(api): State<Arc<Api>>, request: Request) -> 
     Ok(fresh(Json(Bootstrap {
         auth_enabled: api.auth.is_enabled(),
         record_enabled: false,
-        ice_servers: api.ice.json(authorised),
+        ice_servers: api.settings().ice.json(authorised),
         features: Features { rooms: true, records: false },
     })))
 }

@@ -18,14 +18,14 @@ mod whep;
 mod whip;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::auth::{AuthConfig, Authenticator};
 use crate::http::client_address::TrustedProxies;
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::{IceLinks, IceServer};
 use crate::http::rate::{Rate, RateConfig};
-use crate::session::Sessions;
+use crate::session::{SessionConfig, Sessions};
 
 pub use crate::http::routes::router;
 
@@ -97,9 +97,20 @@ impl ListenAddr {
 pub struct Api {
     sessions: Arc<Sessions>,
     auth: Authenticator,
+    settings: RwLock<Arc<Settings>>,
+    rate: Rate,
+}
+
+/// What the operator has set, ready to be used. A request keeps what it began with.
+struct Settings {
     allowed_origin: AllowedOrigin,
     ice: IceLinks,
-    rate: Rate,
+}
+
+impl Settings {
+    fn new(config: &HttpConfig) -> Arc<Self> {
+        Arc::new(Self { allowed_origin: config.allowed_origin.clone(), ice: IceLinks::new(&config.ice_servers) })
+    }
 }
 
 impl Api {
@@ -109,10 +120,22 @@ impl Api {
         Self {
             sessions,
             auth: Authenticator::new(auth),
-            allowed_origin: config.allowed_origin.clone(),
-            ice: IceLinks::new(&config.ice_servers),
+            settings: RwLock::new(Settings::new(config)),
             rate: Rate::new(&config.rate),
         }
+    }
+
+    /// What holds from now on, for requests that come.
+    pub fn reload(&self, config: &HttpConfig, auth: &AuthConfig, session: SessionConfig) {
+        let settings = Settings::new(config);
+        self.auth.reload(auth);
+        self.sessions.reload(session);
+        self.rate.reload(&config.rate);
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

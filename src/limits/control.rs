@@ -55,3 +55,5 @@ const _: () = assert!(ICE_UFRAG_CHARS >= 4 && ICE_PWD_CHARS >= 22, "RFC 8839 §5
 
 /// Requests that the server itself has under way (webhooks, key sets): each holds a thread until its deadline.
 pub const FETCHES: usize = 16;
+/// Largest configuration file: a thousand rooms with everything set have 300 kB.
+pub const CONFIG_FILE_BYTES: u64 = 4 << 20;

@@ -64,6 +64,16 @@ impl Codec {
             Self::Pcma => "PCMA",
         }
     }
+
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::H264, Self::H265, Self::Vp8, Self::Vp9, Self::Av1, Self::Opus, Self::Pcmu, Self::Pcma];
+
+    /// The codec of an encoding name, in any case (RFC 8866 §6.6).
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name))
+    }
 }
 
 /// A codec with the parameters of its `a=fmtp` line, without the payload type.

@@ -6,6 +6,8 @@ use std::io::Cursor;
 use rtc_sdp::SessionDescription;
 
 use crate::limits::SDP_MEDIA;
+use crate::rtp::codec::Codec;
+use crate::sdp::codecs::Carries;
 use crate::sdp::media::Media;
 use crate::sdp::transport::Transport;
 use crate::sdp::{DtlsRole, Fingerprint, IceCredentials, attributes, guard};
@@ -73,6 +75,17 @@ impl Offer {
             return Err(SdpError::invalid("a=setup differs between m-lines of one transport"));
         }
         Ok(Self { media, bundle, transport })
+    }
+
+    /// Leaves only these codecs, as if the client had offered no others.
+    pub fn keep_codecs(&mut self, codecs: &[Codec]) {
+        for media in &mut self.media {
+            media.formats.retain(|format| match format.carries {
+                Carries::Media(codec) => codecs.contains(&codec),
+                // They go with a codec, or are not looked at.
+                Carries::Rtx(_) | Carries::Red(_) => true,
+            });
+        }
     }
 
     /// The client's ICE credentials.

@@ -10,8 +10,8 @@ use crate::rtp::codec::Format;
 use crate::sdp::answer::{Local, answer_play, answer_publish};
 use crate::sdp::offer::Offer;
 use crate::sdp::{IceCredentials, answer};
-use crate::session::quota::RoomRules;
-use crate::session::registry::{Asked, IceState, Registry, Reserved, Role};
+use crate::session::registry::{Asked, IceState, Reserved, Role};
+use crate::session::rules::Rules;
 use crate::session::{BUSY, DRAINING, SessionError, Sessions, log, random};
 use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup};
 
@@ -41,8 +41,12 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
     pub async fn publish(&self, caller: &Caller<'_>, room: &RoomName, offer: &str) -> Result<Created, SessionError> {
-        let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Publisher, caller, room, &offer)?;
+        let mut offer = self.open_for(offer)?;
+        let rules = self.config().rules(room);
+        if let Some(codecs) = &rules.codecs {
+            offer.keep_codecs(codecs);
+        }
+        let mut admission = self.reserve(Role::Publisher, caller, room, &rules, &offer)?;
         let answer = admission.local(|local| answer_publish(&offer, local))?;
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
         let formats = answer.tracks.iter().map(|track| track.format.clone()).collect();
@@ -50,9 +54,9 @@ impl Sessions {
             // One after the other: which publisher is the room's is decided in the order of the worker's verdicts.
             let turn = admission.reserved.admission.clone();
             let _turn = turn.lock().await;
-            let takeover = self.may_take_over(room, &caller.grant.principal);
+            let takeover = rules.takeover && self.may_take_over(room, &caller.grant.principal);
             let peer = admission.setup(room, &offer);
-            let (tracks, max_bitrate) = (answer.tracks, self.config.max_bitrate);
+            let (tracks, max_bitrate) = (answer.tracks, rules.max_bitrate);
             let admit = |reply| AdmitPublisher { peer, tracks, max_bitrate, takeover, reply };
             let ask = |reply| Command::AdmitPublisher(Box::new(admit(reply)));
             admission.ask(ask).await?;
@@ -67,11 +71,12 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
     pub async fn play(&self, caller: &Caller<'_>, room: &RoomName, offer: &str) -> Result<Created, SessionError> {
-        if self.is_open() && !self.config.wait_for_publisher && self.registry().publisher(room).is_none() {
+        let rules = self.config().rules(room);
+        if self.is_open() && !rules.wait_for_publisher && self.registry().publisher(room).is_none() {
             return Err(SessionError::NoPublisher);
         }
         let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Subscriber, caller, room, &offer)?;
+        let mut admission = self.reserve(Role::Subscriber, caller, room, &rules, &offer)?;
         let mut ssrcs = random::Ssrcs::default();
         let published = std::mem::take(&mut admission.reserved.formats);
         let answer = admission.local(|local| answer_play(&offer, local, &published, &mut || ssrcs.next()))?;
@@ -92,13 +97,7 @@ impl Sessions {
 
     /// The same credential may take over, and nobody may where everybody has the same: none.
     fn may_take_over(&self, room: &RoomName, principal: &Principal) -> bool {
-        self.config.takeover && self.registry().publisher(room).is_some_and(|publisher| publisher.is_same(principal))
-    }
-
-    /// What holds for the room.
-    #[expect(clippy::unused_self, reason = "rooms get rules of their own from the configuration")]
-    fn rules_for(&self, registry: &Registry, _room: &RoomName) -> RoomRules {
-        registry.common_rules()
+        self.registry().publisher(room).is_some_and(|publisher| publisher.is_same(principal))
     }
 
     fn reserve(
@@ -106,6 +105,7 @@ impl Sessions {
         role: Role,
         caller: &Caller<'_>,
         room: &RoomName,
+        rules: &Rules,
         offer: &Offer,
     ) -> Result<Admission<'_>, SessionError> {
         let id = random::session_id();
@@ -115,8 +115,7 @@ impl Sessions {
             let mut registry = self.registry();
             registry.measure(Instant::now(), &self.workers.awake());
             let asked = Asked { role, room, principal: &caller.grant.principal, client: caller.address };
-            let rules = self.rules_for(&registry, room);
-            registry.reserve(id, &asked, rules, ice)?
+            registry.reserve(id, &asked, rules.max_subscribers, ice)?
         };
         let credentials = random::credentials();
         let (room, began) = (room.clone(), Instant::now());

@@ -16,12 +16,13 @@ mod random;
 mod registry;
 mod resource;
 pub mod rooms;
+pub mod rules;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod workers;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -34,6 +35,7 @@ use crate::session::counts::SessionCounts;
 use crate::session::placement::Spread;
 use crate::session::quota::{Quotas, Refused};
 use crate::session::registry::{Registry, Resource};
+use crate::session::rules::RoomRule;
 use crate::session::workers::Workers;
 use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event, Summary};
 
@@ -50,12 +52,16 @@ pub struct SessionConfig {
     pub wait_for_publisher: bool,
     /// A second publisher with the same credential takes over from a live one.
     pub takeover: bool,
-    /// Bits per second that a publisher may send; `None` is no limit.
-    pub max_bitrate: Option<u64>,
     /// Where a room's subscribers go.
     pub spread: Spread,
     /// How many there may be.
     pub quotas: Quotas,
+    /// Most subscribers of a room, those being admitted included; 0: no limit.
+    pub max_subscribers: usize,
+    /// Most that a publisher may send, in bits per second; 0: no limit.
+    pub max_bitrate: u64,
+    /// What is said of single rooms, the first one first.
+    pub rooms: Vec<RoomRule>,
 }
 
 /// Why a session was not created, changed or ended.
@@ -125,7 +131,7 @@ const DRAINING: SessionError = SessionError::Unavailable("the server is stopping
 
 /// All sessions of the server.
 pub struct Sessions {
-    config: SessionConfig,
+    config: RwLock<Arc<SessionConfig>>,
     workers: Workers,
     fingerprint: Fingerprint,
     registry: Mutex<Registry>,
@@ -138,8 +144,20 @@ impl Sessions {
     #[must_use]
     pub fn new(config: SessionConfig, workers: Workers, fingerprint: Fingerprint) -> Self {
         let registry = Mutex::new(Registry::new(workers.count(), config.quotas, config.spread));
+        let config = RwLock::new(Arc::new(config));
         let counts = Mutex::default();
         Self { config, workers, fingerprint, registry, counts, draining: AtomicBool::new(false) }
+    }
+
+    /// What holds from now on, for those who come: sessions that are there stay as they are.
+    pub fn reload(&self, config: SessionConfig) {
+        self.registry().reload(config.spread, config.quotas);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// What holds at the moment.
+    fn config(&self) -> Arc<SessionConfig> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// True until [`Sessions::drain`]: new sessions are taken.
@@ -152,11 +170,6 @@ impl Sessions {
     #[must_use]
     pub fn count(&self) -> usize {
         self.registry().len()
-    }
-
-    /// Other bounds from now on; who is there stays.
-    pub fn set_quotas(&self, quotas: Quotas) {
-        self.registry().set_quotas(quotas);
     }
 
     /// How often each bound refused somebody.

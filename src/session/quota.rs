@@ -16,8 +16,6 @@ pub struct Quotas {
     pub rooms: usize,
     /// Publishers; each costs a history of ten seconds.
     pub publishers: usize,
-    /// Subscribers of one room; 0: no limit.
-    pub subscribers_per_room: usize,
     /// Sessions of one client whose handshake is not done; 0: no limit. Each of them holds a peer for
     /// [`limits::HANDSHAKE_TIME`] and has proved nothing.
     pub pending_per_client: usize,
@@ -29,17 +27,9 @@ impl Default for Quotas {
             sessions: limits::SESSIONS,
             rooms: limits::ROOMS,
             publishers: limits::ROOMS,
-            subscribers_per_room: 0,
             pending_per_client: limits::PENDING_PER_CLIENT,
         }
     }
-}
-
-/// What holds for one room.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct RoomRules {
-    /// Most subscribers; `None`: no limit.
-    pub max_subscribers: Option<usize>,
 }
 
 /// What there is when somebody comes, reservations included.
@@ -65,7 +55,7 @@ pub enum Refused {
     Rooms,
     /// [`Quotas::publishers`]
     Publishers,
-    /// [`RoomRules::max_subscribers`]
+    /// [`crate::session::rules::Rules::max_subscribers`]
     Subscribers,
     /// [`Quotas::pending_per_client`]
     Pending,
@@ -102,11 +92,11 @@ impl From<Refused> for SessionError {
 
 impl Quotas {
     /// Whether one more may come: the client's own bound first, then the room's, then the server's.
-    pub(super) fn check(&self, role: Role, rules: RoomRules, present: &Present) -> Result<(), Refused> {
+    pub(super) fn check(&self, role: Role, max_subscribers: Option<usize>, present: &Present) -> Result<(), Refused> {
         let publishes = role == Role::Publisher;
         let bounds = [
             (self.pending_per_client > 0 && present.pending >= self.pending_per_client, Refused::Pending),
-            (!publishes && rules.max_subscribers.is_some_and(|most| present.subscribers >= most), Refused::Subscribers),
+            (!publishes && max_subscribers.is_some_and(|most| present.subscribers >= most), Refused::Subscribers),
             (publishes && present.publishers >= self.publishers, Refused::Publishers),
             (!present.room_is_there && present.rooms >= self.rooms, Refused::Rooms),
             (present.sessions >= self.sessions.min(limits::SESSIONS), Refused::Sessions),
@@ -138,10 +128,9 @@ mod tests {
 
     #[test]
     fn who_may_come() {
-        let quotas = Quotas { sessions: 100, rooms: 10, publishers: 5, subscribers_per_room: 0, pending_per_client: 3 };
+        let quotas = Quotas { sessions: 100, rooms: 10, publishers: 5, pending_per_client: 3 };
         let (publisher, subscriber) = (Role::Publisher, Role::Subscriber);
-        let open = RoomRules { max_subscribers: None };
-        let of = |max| RoomRules { max_subscribers: Some(max) };
+        let (open, of) = (None, Some);
         let there = Present { room_is_there: true, ..Present::default() };
         let table = [
             (publisher, open, Present::default(), None),
@@ -165,8 +154,8 @@ mod tests {
             (subscriber, of(1), Present { pending: 3, subscribers: 1, sessions: 100, ..there }, Some(Refused::Pending)),
             (subscriber, of(1), Present { subscribers: 1, sessions: 100, ..there }, Some(Refused::Subscribers)),
         ];
-        for (role, rules, present, expected) in table {
-            assert_eq!(quotas.check(role, rules, &present).err(), expected, "{role:?} {rules:?} {present:?}");
+        for (role, most, present, expected) in table {
+            assert_eq!(quotas.check(role, most, &present).err(), expected, "{role:?} {most:?} {present:?}");
         }
         let none = Quotas { pending_per_client: 0, ..quotas };
         assert_eq!(none.check(subscriber, open, &Present { pending: 50, ..there }), Ok(()));

@@ -15,7 +15,7 @@ use crate::rtp::codec::Format;
 use crate::sdp::IceCredentials;
 use crate::session::load::LoadMeter;
 use crate::session::placement::{self, Spread};
-use crate::session::quota::{Present, Quotas, Refusals, Refused, RoomRules};
+use crate::session::quota::{Present, Quotas, Refusals, Refused};
 
 /// What a session does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -150,20 +150,14 @@ impl Registry {
         }
     }
 
-    /// Other bounds from now on; who is there stays.
-    pub fn set_quotas(&mut self, quotas: Quotas) {
-        self.quotas = quotas;
-    }
-
     /// How often each bound refused somebody.
     pub fn refusals(&self) -> Vec<(Refused, u64)> {
         self.refusals.counts()
     }
 
-    /// What holds for a room that has no rules of its own.
-    pub fn common_rules(&self) -> RoomRules {
-        let most = self.quotas.subscribers_per_room;
-        RoomRules { max_subscribers: (most > 0).then_some(most) }
+    /// Where subscribers go and how many may be there, for those who come from now on.
+    pub fn reload(&mut self, spread: Spread, quotas: Quotas) {
+        (self.spread, self.quotas) = (spread, quotas);
     }
 
     /// Takes note of how long each worker has been awake since it began.
@@ -175,11 +169,13 @@ impl Registry {
         &mut self,
         id: SessionId,
         asked: &Asked<'_>,
-        rules: RoomRules,
+        max_subscribers: Option<usize>,
         ice: IceState,
     ) -> Result<Reserved, Refused> {
         let Asked { role, room, principal, client } = *asked;
-        self.quotas.check(role, rules, &self.present(room, client)).inspect_err(|full| self.refusals.count(*full))?;
+        self.quotas
+            .check(role, max_subscribers, &self.present(room, client))
+            .inspect_err(|full| self.refusals.count(*full))?;
         let loads = self.loads.loads(&self.counts);
         let entry = self.rooms.entry(room.clone()).or_insert_with(|| Room {
             home: placement::home(&loads),
@@ -347,11 +343,19 @@ mod tests {
     }
 
     fn reserve(registry: &mut Registry, role: Role, name: &str) -> (SessionId, Result<Reserved, Refused>) {
+        reserve_of(registry, role, name, None)
+    }
+
+    fn reserve_of(
+        registry: &mut Registry,
+        role: Role,
+        name: &str,
+        max_subscribers: Option<usize>,
+    ) -> (SessionId, Result<Reserved, Refused>) {
         let id = random::session_id();
         let (client, room) = (ClientAddress::UNKNOWN, room(name));
         let asked = Asked { role, room: &room, principal: &Principal::Anyone, client };
-        let rules = registry.common_rules();
-        (id, registry.reserve(id, &asked, rules, ice()))
+        (id, registry.reserve(id, &asked, max_subscribers, ice()))
     }
 
     fn bounded(sessions: usize) -> Quotas {
@@ -460,22 +464,22 @@ mod tests {
     }
     #[test]
     fn what_is_counted_ends_with_who_was_counted() {
-        let quotas = Quotas { rooms: 2, publishers: 1, subscribers_per_room: 2, pending_per_client: 3, sessions: 9 };
+        let quotas = Quotas { rooms: 2, publishers: 1, pending_per_client: 3, sessions: 9 };
         let mut registry = Registry::new(2, quotas, Spread::Always);
         let (publisher, subscriber) = (Role::Publisher, Role::Subscriber);
         let (first, _) = reserve(&mut registry, publisher, "a");
         assert_eq!(reserve(&mut registry, publisher, "b").1.err(), Some(Refused::Publishers));
         assert!(registry.room(&room("b")).is_none(), "nothing is left of who was refused");
-        let (second, _) = reserve(&mut registry, subscriber, "a");
-        let (third, _) = reserve(&mut registry, subscriber, "a");
+        let (second, _) = reserve_of(&mut registry, subscriber, "a", Some(2));
+        let (third, _) = reserve_of(&mut registry, subscriber, "a", Some(2));
         assert_eq!(reserve(&mut registry, subscriber, "b").1.err(), Some(Refused::Pending));
         for id in [first, second, third, third] {
             assert!(registry.connect(id, true).is_some());
         }
         assert!(registry.pending.is_empty());
-        assert_eq!(reserve(&mut registry, subscriber, "a").1.err(), Some(Refused::Subscribers));
+        assert_eq!(reserve_of(&mut registry, subscriber, "a", Some(2)).1.err(), Some(Refused::Subscribers));
         registry.remove(second);
-        let (fourth, reserved) = reserve(&mut registry, subscriber, "a");
+        let (fourth, reserved) = reserve_of(&mut registry, subscriber, "a", Some(2));
         assert!(reserved.is_ok());
         let (fifth, reserved) = reserve(&mut registry, subscriber, "b");
         assert!(reserved.is_ok());
@@ -486,7 +490,7 @@ mod tests {
         assert!(
             (registry.publishers, registry.len(), registry.rooms.len()) == (0, 0, 0) && registry.pending.is_empty()
         );
-        registry.set_quotas(Quotas { publishers: 0, ..quotas });
+        registry.reload(Spread::Always, Quotas { publishers: 0, ..quotas });
         assert_eq!(reserve(&mut registry, publisher, "a").1.err(), Some(Refused::Publishers));
         let counts: Vec<u64> = registry.refusals().into_iter().map(|(_, count)| count).collect();
         assert_eq!(counts, [0, 1, 2, 1, 1]);

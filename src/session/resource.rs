@@ -97,7 +97,7 @@ impl Sessions {
     ) -> Result<(Asks, Turn), SessionError> {
         let registry = self.registry();
         let resource = registry.get(id, role).ok_or(SessionError::NotFound)?;
-        precondition.check(&resource.ice.etag, self.config.strict_etag)?;
+        precondition.check(&resource.ice.etag, self.config().strict_etag)?;
         let asks = asks(&resource.ice, fragment.credentials.as_ref())?;
         Ok((asks, resource.restart.clone()))
     }

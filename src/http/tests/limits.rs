@@ -65,7 +65,7 @@ fn with_quotas(change: impl FnOnce(&mut Quotas)) -> Fixture {
 
 #[tokio::test]
 async fn a_room_has_as_many_subscribers_as_it_may() {
-    let fixture = with_quotas(|quotas| quotas.subscribers_per_room = 2);
+    let fixture = Fixture::with(SessionConfig { max_subscribers: 2, ..SessionConfig::default() });
     assert_eq!(fixture.publish("room").await.status, 201);
     let first = fixture.play("room").await;
     assert_eq!((first.status.as_u16(), fixture.play("room").await.status.as_u16()), (201, 201));

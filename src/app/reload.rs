@@ -1,0 +1,51 @@
+//! The configuration read again while the server runs: all of it holds from then on, or nothing changes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::{error, info, warn};
+
+use crate::config::show::InForce;
+use crate::config::{Config, ConfigError};
+use crate::http::Api;
+
+/// Reads the configuration from where it came from.
+pub type Read = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
+/// Reads the configuration again, and puts it into force.
+pub struct Reloader {
+    read: Read,
+    api: Arc<Api>,
+    /// What was in force at the start, of the keys that need a restart.
+    started: InForce,
+    /// One at a time, so that the last one who reads is the last one who writes.
+    turn: Mutex<()>,
+}
+
+/// What came of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reloaded {
+    /// Keys that differ, and keep their value until a restart.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl Reloader {
+    pub(super) fn new(read: Read, api: Arc<Api>, started: InForce) -> Self {
+        Self { read, api, started, turn: Mutex::new(()) }
+    }
+
+    /// Reads everything; where all of it is sound it holds from now on.
+    ///
+    /// # Errors
+    /// What is wrong with it; nothing has changed then.
+    pub fn reload(&self) -> Result<Reloaded, ConfigError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = (self.read)().inspect_err(|error| error!(%error, "the configuration was not reloaded"))?;
+        self.api.reload(&config.http, &config.auth, config.session.clone());
+        let needs_restart = self.started.needing_restart(&config.in_force);
+        if !needs_restart.is_empty() {
+            warn!(keys = needs_restart.join(" "), "these keep their value until a restart");
+        }
+        info!("the configuration was reloaded");
+        Ok(Reloaded { needs_restart })
+    }
+}

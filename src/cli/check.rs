@@ -1,0 +1,40 @@
+//! `rillcast check`: validates the configuration, and says what is in force.
+
+use crate::cli::{Failure, serve};
+use crate::config::show;
+
+/// Validate the configuration and print what is in force
+///
+/// It reads what `rillcast serve` with the same flags and environment would read, and starts nothing. Exit code 2 where
+/// something is wrong with it; secrets are not shown.
+#[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
+pub struct Args {
+    #[command(flatten)]
+    serve: serve::Args,
+
+    /// Print the keys that have their default too
+    #[arg(long)]
+    all: bool,
+
+    /// Print a file with every key instead
+    #[arg(long, conflicts_with = "all")]
+    example: bool,
+
+    /// Print the reference of all keys instead, as Markdown
+    #[arg(long, conflicts_with_all = ["all", "example"])]
+    reference: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    if args.example {
+        print!("{}", show::example());
+    } else if args.reference {
+        print!("{}", show::reference());
+    } else {
+        let config = args.serve.config()?;
+        print!("{}", config.in_force.lines(args.all));
+        println!("The configuration is sound.");
+    }
+    Ok(())
+}

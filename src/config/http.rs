@@ -1,0 +1,94 @@
+//! `[http]`: the listener, and what clients are told.
+
+use crate::config::error::ConfigError;
+use crate::config::key::{Key, Section};
+use crate::config::limits;
+use crate::config::parse::{PRINTABLE, list, printable};
+use crate::config::source::{Source, Values as _};
+use crate::http::cors::AllowedOrigin;
+use crate::http::ice::IceServer;
+use crate::http::{HttpConfig, ListenAddr};
+
+/// Where it listens.
+pub const ADDRESS: Key = Key::new(
+    "http.address",
+    "HTTP_ADDR",
+    ":8080",
+    "where pages and API listen: address:port, or :port for all addresses",
+)
+.expects("address:port or :port, such as 127.0.0.1:8080, [::1]:8080 or :8080")
+.restart();
+const ALLOWED_ORIGIN: Key = Key::new(
+    "http.allowed_origin",
+    "ALLOWED_ORIGIN",
+    "*",
+    "origins whose pages may use the API, comma-separated, or *",
+)
+.expects("* or origins separated by commas, such as https://example.org (no path, no slash at the end)")
+.list();
+
+const STUN_URLS: Key =
+    Key::new("ice.stun_urls", "STUN_URLS", "", "STUN servers told to clients, comma-separated: stun:host:port")
+        .expects("URLs separated by commas, such as stun:stun.example.org:3478")
+        .sample("stun:stun.example.org:3478")
+        .list();
+const TURN_URLS: Key = Key::new(
+    "ice.turn_urls",
+    "TURN_URLS",
+    "",
+    "TURN servers told to clients, comma-separated: turn:host:port?transport=udp",
+)
+.expects("URLs separated by commas, such as turn:turn.example.org:3478?transport=udp")
+.sample("turn:turn.example.org:3478?transport=udp")
+.list();
+const TURN_USERNAME: Key = Key::new("ice.turn_username", "TURN_USERNAME", "", "user name for the TURN servers")
+    .expects(PRINTABLE)
+    .sample("rillcast");
+const TURN_PASSWORD: Key = Key::new("ice.turn_password", "TURN_PASSWORD", "", "password for the TURN servers")
+    .expects(PRINTABLE)
+    .sample("change me")
+    .secret();
+
+/// `[http]`
+pub const HTTP: Section = Section { about: "The listener of pages and API.", keys: &[&ADDRESS, &ALLOWED_ORIGIN] };
+/// `[ice]`
+pub const ICE: Section = Section {
+    about: "STUN and TURN servers that clients are told of.",
+    keys: &[&STUN_URLS, &TURN_URLS, &TURN_USERNAME, &TURN_PASSWORD],
+};
+
+const TURN_CREDENTIALS: &str = "a user name and a password, because TURN_URLS is set";
+
+/// Reads both sections.
+///
+/// # Errors
+/// The first value that does not parse.
+pub fn read(source: &Source<'_>) -> Result<HttpConfig, ConfigError> {
+    Ok(HttpConfig {
+        address: source.value(&ADDRESS, ListenAddr::parse)?,
+        allowed_origin: source.value(&ALLOWED_ORIGIN, AllowedOrigin::parse)?,
+        ice_servers: ice_servers(source)?,
+        rate: limits::rate(source)?,
+        ..HttpConfig::default()
+    })
+}
+
+fn ice_servers(source: &Source<'_>) -> Result<Vec<IceServer>, ConfigError> {
+    let mut servers = source.value(&STUN_URLS, |text| list(text, IceServer::stun))?;
+    let user = source.optional(&TURN_USERNAME, printable)?;
+    let password = source.secret(&TURN_PASSWORD)?;
+    if password.as_ref().is_some_and(|password| printable(password.expose()).is_none()) {
+        return Err(source.misfit(&TURN_PASSWORD, PRINTABLE));
+    }
+    let turn = source.value(&TURN_URLS, |text| list(text, IceServer::turn_url))?;
+    match (turn.is_empty(), user, password) {
+        (true, _, _) => {}
+        (false, Some(user), Some(password)) => {
+            servers.extend(turn.into_iter().map(|url| IceServer::turn(url, &user, &password)));
+        }
+        // Browsers refuse a TURN server without both.
+        (false, None, _) => return Err(source.misfit(&TURN_USERNAME, TURN_CREDENTIALS)),
+        (false, _, None) => return Err(source.misfit(&TURN_PASSWORD, TURN_CREDENTIALS)),
+    }
+    Ok(servers)
+}
