@@ -95,6 +95,7 @@ impl App {
             .map_err(|error| StartError::Http { address: config.http.address.candidates().0, error })?;
         let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()));
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
+        tokio::spawn(Sessions::sample(Arc::downgrade(&sessions)));
         let (stop_http, stop) = oneshot::channel();
         let http = tokio::spawn(server::serve(
             listener,
@@ -117,10 +118,12 @@ impl Running {
         format!("http://{}/", reachable(self.http_addr))
     }
 
-    /// What reads the configuration again, by `read`.
+    /// What reads the configuration again, by `read`; the administrator may ask for it from now on.
     #[must_use]
-    pub fn reloader(&self, read: Read) -> Reloader {
-        Reloader::new(read, self.api.clone(), self.in_force.clone())
+    pub fn reloader(&self, read: Read) -> Arc<Reloader> {
+        let reloader = Arc::new(Reloader::new(read, Arc::downgrade(&self.api), self.in_force.clone()));
+        self.api.set_operations(reloader.clone());
+        reloader
     }
 
     /// Returns when a worker has ended although nobody told it to: its sessions are gone, and the server is of no use.

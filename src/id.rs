@@ -58,6 +58,12 @@ impl RoomPattern {
         &self.0
     }
 
+    /// True for the name of one room.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        !self.0.contains('*')
+    }
+
     /// Whether a room's name fits. The time is bounded by the product of the lengths.
     #[must_use]
     pub fn matches(&self, room: &RoomName) -> bool {
@@ -95,6 +101,43 @@ impl SessionId {
             return None;
         }
         u128::from_str_radix(text, 16).ok().map(|n| Self(n.to_be_bytes()))
+    }
+}
+
+impl SessionId {
+    /// What may be shown of the session.
+    #[must_use]
+    pub fn key(self) -> SessionKey {
+        let digest = ring::digest::digest(&ring::digest::SHA256, &self.0);
+        SessionKey(digest.as_ref()[..8].try_into().expect("SHA-256 has 32 bytes"))
+    }
+}
+
+/// A session's name in the log, in events and in the admin API: 16 hexadecimal digits of the identifier's SHA-256. It
+/// says nothing of the identifier, so who knows it may do nothing by it alone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey([u8; 8]);
+
+impl SessionKey {
+    /// The key from its 16 hexadecimal digits, or `None`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != 16 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        u64::from_str_radix(text, 16).ok().map(|n| Self(n.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 
@@ -149,6 +192,17 @@ mod tests {
         let long = "a".repeat(65);
         for bad in ["", "a b", "../x", "ä", "a/b", "a.b", long.as_str()] {
             assert!(RoomName::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn keys_round_trip_and_are_not_the_identifier() {
+        let id = SessionId::from_random([0xab; 16]);
+        assert_eq!(SessionKey::parse(&id.key().to_string()), Some(id.key()));
+        assert!(!id.to_string().contains(&id.key().to_string()[..4]));
+        assert_ne!(id.key(), SessionId::from_random([0xac; 16]).key());
+        for bad in ["", "ab", &"g".repeat(16), &"+".repeat(16), &id.to_string()] {
+            assert!(SessionKey::parse(bad).is_none(), "{bad:?}");
         }
     }
 

@@ -14,6 +14,7 @@
 //! auth       token → grant
 //! load       light subscribers by the thousand, light publishers, statistics, a report
 //! client     the offerer side: WHIP publisher, WHEP player, media files
+//! notify     what happened: the bus, who listens, signed webhooks
 //! fetch      requests that the server makes itself
 //! worker     the turn loop, mailbox, timers
 //! peer       sans-IO: ICE, DTLS, SRTP of one session
@@ -44,6 +45,8 @@ pub mod limits;
 #[allow(clippy::disallowed_methods, reason = "not the data plane: it may read the clock")]
 pub mod load;
 pub mod net;
+#[allow(clippy::disallowed_methods, reason = "not the data plane: it may read the clock")]
+pub mod notify;
 pub mod peer;
 pub mod rtp;
 pub mod sdp;

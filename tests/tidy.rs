@@ -15,7 +15,7 @@ mod rust;
 mod samples;
 
 /// The modules in the order of `src/lib.rs`: each one may import itself and what stands behind it.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "cli",
     "app",
     "config",
@@ -25,6 +25,7 @@ const ORDER: [&str; 19] = [
     "auth",
     "load",
     "client",
+    "notify",
     "fetch",
     "worker",
     "peer",

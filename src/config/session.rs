@@ -66,7 +66,7 @@ const ROOM_KEYS: &[&Key] = &[&ROOM_NAME, &ROOM_CODECS, &ROOM_WAIT, &ROOM_TAKEOVE
 pub const ROOMS: Tables = Tables {
     name: "rooms",
     about: "A room, or all rooms whose names fit a pattern. Of several that fit, the first one that says something \
-            decides; what none says is as above.",
+            decides, and one with the room's very name comes before all patterns; what none says is as above.",
     keys: &[ROOM_KEYS, super::auth::ROOM_KEYS],
 };
 
@@ -77,12 +77,15 @@ pub const ROOMS: Tables = Tables {
 pub fn read(source: &Source<'_>) -> Result<SessionConfig, ConfigError> {
     let etag_mode = |text: &str| one_of(text, &[("strict", true), ("lenient", false)]);
     let spreads = [("auto", Spread::Auto), ("always", Spread::Always), ("never", Spread::Never)];
+    let mut rooms = source.tables(&ROOMS).map(|table| room(&table)).collect::<Result<Vec<_>, _>>()?;
+    // Stable: what is said of a room by its name comes first, the rest keeps its order.
+    rooms.sort_by_key(|rule| !rule.pattern.is_exact());
     Ok(SessionConfig {
         strict_etag: source.value(&ETAG_MODE, etag_mode)?,
         wait_for_publisher: source.value(&WAIT_FOR_PUBLISHER, switch)?,
         takeover: source.value(&TAKEOVER, switch)?,
         spread: source.value(&SPREAD, |text| one_of(text, &spreads))?,
-        rooms: source.tables(&ROOMS).map(|table| room(&table)).collect::<Result<_, _>>()?,
+        rooms,
         max_subscribers: limits::max_subscribers(source)?,
         quotas: limits::quotas(source)?,
         ..SessionConfig::default()

@@ -159,13 +159,16 @@ fn layers_override_each_other_and_errors_name_them() {
 fn rooms_have_rules_of_their_own() {
     let config = file(
         "[[rooms]]\nname = \"stage-*\"\ncodecs = [\"h264\", \"OPUS\"]\nmax_bitrate_kbps = 4_000\n\
-         [[rooms]]\nname = \"*\"\nwait_for_publisher = true\nmax_subscribers = 5",
+         [[rooms]]\nname = \"*\"\nwait_for_publisher = true\nmax_subscribers = 5\n\
+         [[rooms]]\nname = \"stage-2\"\nmax_bitrate_kbps = 1",
     );
     let session = config.unwrap().session;
     let rules = session.rules(&crate::id::RoomName::parse("stage-1").unwrap());
     assert_eq!(rules.max_bitrate, Some(4_000_000));
     assert_eq!(rules.codecs.map(|codecs| codecs.len()), Some(2));
     assert_eq!((rules.wait_for_publisher, rules.max_subscribers), (true, Some(5)));
+    let named = session.rules(&crate::id::RoomName::parse("stage-2").unwrap());
+    assert_eq!((named.max_bitrate, named.max_subscribers), (Some(1_000), Some(5)), "its name comes before patterns");
     for (text, start) in [
         ("[[rooms]]\ntakeover = true", "r.toml:1: name: nothing is not valid: expected a room name"),
         ("[[rooms]]\nname = \"a?\"", "r.toml:2: name: \"a?\" is not valid"),

@@ -30,6 +30,8 @@ pub enum ApiError {
     RoomNotFound,
     /// There is no such session.
     SessionNotFound,
+    /// The room is not blocked.
+    BlockNotFound,
     /// There is no such page.
     NotFound,
     /// The resource has other methods: the value of `Allow`.
@@ -48,6 +50,12 @@ pub enum ApiError {
     UnsupportedMediaType(&'static str),
     /// The offer parses, but cannot be served.
     Unservable(String),
+    /// An administrator's request does not parse, or asks for what cannot be.
+    InvalidRequest(String),
+    /// A room is blocked for so long still.
+    Blocked(Duration),
+    /// The configuration as it is written now cannot be used.
+    InvalidConfiguration(String),
     /// The client asks too often, and may again after this.
     TooManyRequests(Duration),
     /// Not now.
@@ -69,6 +77,7 @@ impl ApiError {
             Self::NoPublisher => (StatusCode::NOT_FOUND, "no active publisher in room", None),
             Self::RoomNotFound => (StatusCode::NOT_FOUND, "room not found", None),
             Self::SessionNotFound => (StatusCode::NOT_FOUND, "session not found", None),
+            Self::BlockNotFound => (StatusCode::NOT_FOUND, "room not blocked", None),
             Self::NotFound => (StatusCode::NOT_FOUND, "not found", None),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", None),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "request timeout", None),
@@ -82,6 +91,13 @@ impl ApiError {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type", Some(expected))
             }
             Self::Unservable(detail) => (StatusCode::UNPROCESSABLE_ENTITY, "offer cannot be served", Some(detail)),
+            Self::InvalidRequest(detail) => (StatusCode::BAD_REQUEST, "invalid request", Some(detail)),
+            Self::Blocked(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "service unavailable", Some("the room is blocked for a while"))
+            }
+            Self::InvalidConfiguration(detail) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid configuration", Some(detail))
+            }
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too many requests", None),
             Self::Unavailable(detail) => (StatusCode::SERVICE_UNAVAILABLE, "service unavailable", Some(detail)),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal server error", None),
@@ -99,6 +115,8 @@ impl From<SessionError> for ApiError {
             SessionError::NoPublisher => Self::NoPublisher,
             SessionError::PublisherExists => Self::PublisherExists,
             SessionError::NotFound => Self::SessionNotFound,
+            SessionError::RoomNotFound => Self::RoomNotFound,
+            SessionError::Blocked(remaining) => Self::Blocked(remaining),
             SessionError::PreconditionFailed => Self::PreconditionFailed,
             SessionError::PreconditionRequired => Self::PreconditionRequired,
             SessionError::Unavailable(detail) => Self::Unavailable(detail),
@@ -123,6 +141,10 @@ impl IntoResponse for ApiError {
             Self::NoPublisher => Some((RETRY_AFTER, limits::RETRY_NO_PUBLISHER.as_secs().into())),
             Self::TooManyRequests(wait) => Some((RETRY_AFTER, whole_seconds(wait).into())),
             Self::Unavailable(_) => Some((RETRY_AFTER, limits::RETRY_UNAVAILABLE.as_secs().into())),
+            Self::Blocked(remaining) => {
+                let wait = remaining.min(limits::RETRY_BLOCKED).as_secs() + 1;
+                Some((RETRY_AFTER, wait.into()))
+            }
             _ => None,
         };
         response.headers_mut().extend(header);

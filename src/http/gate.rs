@@ -1,15 +1,19 @@
 //! The order in which a request is looked at, before any of its body is read: CORS and preflight (in [`super::cors`]),
 //! then the rate (in [`super::rate`]), both around all routes; then method, room name, token.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
 use http::Method;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, USER_AGENT};
 
 use crate::auth::{Action, Grant, Need, Presented};
 use crate::http::error::ApiError;
 use crate::http::{Api, client_address};
-use crate::id::RoomName;
+use crate::id::{ClientAddress, RoomName};
+use crate::limits;
+use crate::session::Client;
 
 /// A room's name from the path, percent-decoded by axum; not UTF-8 makes the rejection.
 pub(super) type RoomPath = Result<Path<String>, PathRejection>;
@@ -99,9 +103,16 @@ pub(super) async fn authorize(api: &Api, asked: &Asked, need: Need<'_>) -> Resul
 ///
 /// # Errors
 /// 401, also where no administrator is configured.
-#[allow(dead_code, reason = "the routes of the administrator come with it")]
 pub(super) async fn admin(api: &Api, asked: &Asked, room: Option<&RoomName>) -> Result<Grant, ApiError> {
     authorize(api, asked, Need { action: Action::Admin, room }).await
+}
+
+/// Who asks for a session.
+pub(super) fn client(request: &Request) -> Client {
+    let name = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let user_agent = name.map(|name| Arc::from(&name[..name.len().min(limits::USER_AGENT_BYTES)]));
+    let address = client_address::of(request.extensions());
+    Client { user_agent, address: (address != ClientAddress::UNKNOWN).then(|| address.ip()) }
 }
 
 /// True for who may publish or play somewhere: such a caller may know of TURN.

@@ -126,11 +126,15 @@ pub(super) async fn readyz(State(api): State<Arc<Api>>, request: Request) -> Res
 /// 405
 pub(super) fn read_only(request: &Request) -> Result<Option<Response>, ApiError> {
     METHODS.check(request.method())?;
-    let allow = [(ALLOW, HeaderValue::from_static(METHODS.allow))];
-    Ok((*request.method() == Method::OPTIONS).then(|| (StatusCode::NO_CONTENT, allow).into_response()))
+    Ok((*request.method() == Method::OPTIONS).then(|| options(&METHODS)))
+}
+
+/// The answer to an OPTIONS that is no preflight.
+pub(super) fn options(methods: &Methods) -> Response {
+    (StatusCode::NO_CONTENT, [(ALLOW, HeaderValue::from_static(methods.allow))]).into_response()
 }
 
 /// True now, and perhaps not a moment later.
-fn fresh(body: impl IntoResponse) -> Response {
+pub(super) fn fresh(body: impl IntoResponse) -> Response {
     ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response()
 }

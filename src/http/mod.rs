@@ -1,6 +1,7 @@
 //! Pages and the API over HTTP: the only user of hyper's server and axum. `gate` says in which order a request is
 //! looked at, `error` which status an error gets.
 
+mod admin;
 pub mod assets;
 pub mod body;
 pub mod client_address;
@@ -10,6 +11,8 @@ pub mod error;
 mod gate;
 pub mod ice;
 mod info;
+mod openapi;
+pub mod operations;
 pub mod rate;
 mod resource;
 mod routes;
@@ -18,12 +21,15 @@ mod whep;
 mod whip;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use tokio::time::Instant;
 
 use crate::auth::{AuthConfig, Authenticator};
 use crate::http::client_address::TrustedProxies;
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::{IceLinks, IceServer};
+use crate::http::operations::Operations;
 use crate::http::rate::{Rate, RateConfig};
 use crate::session::{SessionConfig, Sessions};
 
@@ -97,6 +103,8 @@ impl ListenAddr {
 pub struct Api {
     sessions: Arc<Sessions>,
     auth: Authenticator,
+    operations: OnceLock<Arc<dyn Operations>>,
+    started: Instant,
     settings: RwLock<Arc<Settings>>,
     rate: Rate,
 }
@@ -120,9 +128,16 @@ impl Api {
         Self {
             sessions,
             auth: Authenticator::new(auth),
+            operations: OnceLock::new(),
+            started: Instant::now(),
             settings: RwLock::new(Settings::new(config)),
             rate: Rate::new(&config.rate),
         }
+    }
+
+    /// Says, once, what an administrator may ask of the rest of the server.
+    pub fn set_operations(&self, operations: Arc<dyn Operations>) {
+        let _ = self.operations.set(operations);
     }
 
     /// What holds from now on, for requests that come.

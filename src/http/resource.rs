@@ -15,7 +15,7 @@ use crate::id::SessionId;
 use crate::session::precondition::Precondition;
 use crate::session::{Patched, Role};
 
-const METHODS: Methods = Methods { allow: "GET, HEAD, PATCH, DELETE, OPTIONS" };
+pub(super) const METHODS: Methods = Methods { allow: "GET, HEAD, PATCH, DELETE, OPTIONS" };
 
 pub(super) async fn publisher(api: State<Arc<Api>>, id: RoomPath, request: Request) -> Result<Response, ApiError> {
     session(api, Role::Publisher, id, request).await

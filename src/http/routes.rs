@@ -3,32 +3,79 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use axum::handler::Handler;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::any;
+use axum::routing::{MethodRouter, any};
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
 use crate::http::error::ApiError;
-use crate::http::{Api, assets, cors, info, rate, resource, whep, whip};
+use crate::http::gate::Methods;
+use crate::http::{Api, admin, assets, cors, endpoint, info, openapi, rate, resource, whep, whip};
 
-/// All routes.
+/// What answers a path.
+struct Route {
+    /// As axum has it; OpenAPI writes it the same way.
+    path: &'static str,
+    /// What the handler checks, and what `Allow` says.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the handler knows them too; tests hold both in step"))]
+    methods: &'static Methods,
+    handler: MethodRouter<Arc<Api>>,
+}
+
+fn route<H, T>(path: &'static str, methods: &'static Methods, handler: H) -> Route
+where
+    H: Handler<T, Arc<Api>>,
+    T: 'static,
+{
+    Route { path, methods, handler: any(handler) }
+}
+
+/// All routes: the only list of them.
+fn routes() -> Vec<Route> {
+    vec![
+        route("/api/whip/publish/{room}", &endpoint::METHODS, whip::publish),
+        route("/whip/{room}", &endpoint::METHODS, whip::publish),
+        route("/api/whep/play/{room}", &endpoint::METHODS, whep::play),
+        route("/whep/{room}", &endpoint::METHODS, whep::play),
+        route("/api/whip/session/{id}", &resource::METHODS, resource::publisher),
+        route("/api/whep/session/{id}", &resource::METHODS, resource::subscriber),
+        route("/api/bootstrap", &info::METHODS, info::bootstrap),
+        route("/api/rooms", &info::METHODS, info::rooms),
+        route("/api/rooms/{room}", &info::METHODS, info::room),
+        route("/api/openapi.json", &info::METHODS, openapi::description),
+        route("/api/admin/status", &info::METHODS, admin::status),
+        route("/api/admin/overview", &info::METHODS, admin::overview),
+        route("/api/admin/history", &info::METHODS, admin::history),
+        route("/api/admin/rooms/{room}/history", &info::METHODS, admin::room_history),
+        route("/api/admin/rooms/{room}/close", &admin::ACTION, admin::close),
+        route("/api/admin/rooms/{room}/block", &admin::BLOCK, admin::block),
+        route("/api/admin/blocks", &info::METHODS, admin::blocks),
+        route("/api/admin/sessions", &info::METHODS, admin::sessions),
+        route("/api/admin/sessions/{key}", &admin::SESSION, admin::session),
+        route("/api/admin/drain", &admin::ACTION, admin::drain),
+        route("/api/admin/reload", &admin::ACTION, admin::reload),
+        route("/api/admin/log", &admin::ACTION, admin::log),
+        route("/healthz", &info::METHODS, info::healthz),
+        route("/readyz", &info::METHODS, info::readyz),
+        route("/", &info::METHODS, assets::index),
+        route("/web/{name}", &info::METHODS, assets::file),
+        route("/watch/{room}", &info::METHODS, assets::watch),
+    ]
+}
+
+/// Paths and the methods that they have, as in `Allow`.
+#[cfg(test)]
+pub(super) fn table() -> Vec<(&'static str, &'static str)> {
+    routes().into_iter().map(|route| (route.path, route.methods.allow)).collect()
+}
+
+/// The router.
 pub fn router(api: Arc<Api>) -> Router {
-    Router::new()
-        .route("/api/whip/publish/{room}", any(whip::publish))
-        .route("/whip/{room}", any(whip::publish))
-        .route("/api/whep/play/{room}", any(whep::play))
-        .route("/whep/{room}", any(whep::play))
-        .route("/api/whip/session/{id}", any(resource::publisher))
-        .route("/api/whep/session/{id}", any(resource::subscriber))
-        .route("/api/bootstrap", any(info::bootstrap))
-        .route("/api/rooms", any(info::rooms))
-        .route("/api/rooms/{room}", any(info::room))
-        .route("/healthz", any(info::healthz))
-        .route("/readyz", any(info::readyz))
-        .route("/", any(assets::index))
-        .route("/web/{name}", any(assets::file))
-        .route("/watch/{room}", any(assets::watch))
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, route| router.route(route.path, route.handler))
         .fallback(|| async { ApiError::NotFound })
         .layer(middleware::from_fn_with_state(api.clone(), rate::layer))
         .layer(CatchPanicLayer::custom(internal_error))

@@ -10,8 +10,7 @@ use http::{Method, StatusCode};
 use crate::auth::Action;
 use crate::http::error::ApiError;
 use crate::http::gate::{self, Asked, RoomPath};
-use crate::http::{Api, body, client_address, endpoint};
-use crate::session::Caller;
+use crate::http::{Api, body, endpoint};
 
 /// What `Location` begins with.
 pub(super) const SESSION: &str = "/api/whep/session/";
@@ -20,10 +19,9 @@ pub(super) async fn play(State(api): State<Arc<Api>>, room: RoomPath, request: R
     let pass = gate::enter(&api, &endpoint::METHODS, &Asked::of(&request), room, Action::Play).await?;
     match (request.method(), &pass.grant) {
         (&Method::POST, Some(grant)) => {
-            let address = client_address::of(request.extensions());
+            let client = gate::client(&request);
             let offer = body::text(request, body::SDP).await?;
-            let caller = Caller { grant, address };
-            let session = api.sessions.play(&caller, &pass.room, &offer).await?;
+            let session = api.sessions.play(&pass.room, grant, client, &offer).await?;
             Ok(endpoint::created(&api, SESSION, session))
         }
         (&Method::OPTIONS, _) => Ok(endpoint::options(&api, &pass)),

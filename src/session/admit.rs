@@ -4,25 +4,16 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use crate::auth::{Grant, Principal};
-use crate::id::{ClientAddress, Mid, RoomName, SessionId};
+use crate::id::{Mid, RoomName, SessionId};
 use crate::limits;
+use crate::notify::What;
 use crate::rtp::codec::Format;
 use crate::sdp::answer::{Local, answer_play, answer_publish};
 use crate::sdp::offer::Offer;
 use crate::sdp::{IceCredentials, answer};
 use crate::session::registry::{Asked, IceState, Reserved, Role};
-use crate::session::rules::Rules;
-use crate::session::{BUSY, DRAINING, SessionError, Sessions, log, random};
-use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup};
-
-/// Who asks for a session.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller<'a> {
-    /// What it may.
-    pub grant: &'a Grant,
-    /// Where it comes from.
-    pub address: ClientAddress,
-}
+use crate::session::{BUSY, Client, SessionError, Sessions, log, random};
+use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup, Summary};
 
 /// A session that was created.
 #[derive(Clone, Debug)]
@@ -40,13 +31,20 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
-    pub async fn publish(&self, caller: &Caller<'_>, room: &RoomName, offer: &str) -> Result<Created, SessionError> {
-        let mut offer = self.open_for(offer)?;
+    pub async fn publish(
+        &self,
+        room: &RoomName,
+        grant: &Grant,
+        client: Client,
+        offer: &str,
+    ) -> Result<Created, SessionError> {
+        self.check_open(room)?;
+        let mut offer = Offer::parse(offer)?;
         let rules = self.config().rules(room);
         if let Some(codecs) = &rules.codecs {
             offer.keep_codecs(codecs);
         }
-        let mut admission = self.reserve(Role::Publisher, caller, room, &rules, &offer)?;
+        let mut admission = self.reserve(Role::Publisher, room, (&grant.principal, client), &offer)?;
         let answer = admission.local(|local| answer_publish(&offer, local))?;
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
         let formats = answer.tracks.iter().map(|track| track.format.clone()).collect();
@@ -54,7 +52,7 @@ impl Sessions {
             // One after the other: which publisher is the room's is decided in the order of the worker's verdicts.
             let turn = admission.reserved.admission.clone();
             let _turn = turn.lock().await;
-            let takeover = rules.takeover && self.may_take_over(room, &caller.grant.principal);
+            let takeover = rules.takeover && self.may_take_over(room, &grant.principal);
             let peer = admission.setup(room, &offer);
             let (tracks, max_bitrate) = (answer.tracks, rules.max_bitrate);
             let admit = |reply| AdmitPublisher { peer, tracks, max_bitrate, takeover, reply };
@@ -70,13 +68,19 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left of the session then.
-    pub async fn play(&self, caller: &Caller<'_>, room: &RoomName, offer: &str) -> Result<Created, SessionError> {
-        let rules = self.config().rules(room);
-        if self.is_open() && !rules.wait_for_publisher && self.registry().publisher(room).is_none() {
+    pub async fn play(
+        &self,
+        room: &RoomName,
+        grant: &Grant,
+        client: Client,
+        offer: &str,
+    ) -> Result<Created, SessionError> {
+        self.check_open(room)?;
+        if !self.config().rules(room).wait_for_publisher && self.registry().publisher(room).is_none() {
             return Err(SessionError::NoPublisher);
         }
-        let offer = self.open_for(offer)?;
-        let mut admission = self.reserve(Role::Subscriber, caller, room, &rules, &offer)?;
+        let offer = Offer::parse(offer)?;
+        let mut admission = self.reserve(Role::Subscriber, room, (&grant.principal, client), &offer)?;
         let mut ssrcs = random::Ssrcs::default();
         let published = std::mem::take(&mut admission.reserved.formats);
         let answer = admission.local(|local| answer_play(&offer, local, &published, &mut || ssrcs.next()))?;
@@ -91,10 +95,6 @@ impl Sessions {
         Ok(admission.created(answer.sdp))
     }
 
-    fn open_for(&self, offer: &str) -> Result<Offer, SessionError> {
-        if self.is_open() { Ok(Offer::parse(offer)?) } else { Err(DRAINING) }
-    }
-
     /// The same credential may take over, and nobody may where everybody has the same: none.
     fn may_take_over(&self, room: &RoomName, principal: &Principal) -> bool {
         self.registry().publisher(room).is_some_and(|publisher| publisher.is_same(principal))
@@ -103,9 +103,8 @@ impl Sessions {
     fn reserve(
         &self,
         role: Role,
-        caller: &Caller<'_>,
         room: &RoomName,
-        rules: &Rules,
+        (principal, client): (&Principal, Client),
         offer: &Offer,
     ) -> Result<Admission<'_>, SessionError> {
         let id = random::session_id();
@@ -114,9 +113,10 @@ impl Sessions {
         let reserved = {
             let mut registry = self.registry();
             registry.measure(Instant::now(), &self.workers.awake());
-            let asked = Asked { role, room, principal: &caller.grant.principal, client: caller.address };
-            registry.reserve(id, &asked, rules.max_subscribers, ice)?
+            let max_subscribers = self.config().rules(room).max_subscribers;
+            registry.reserve(id, Asked { role, room, principal, client, max_subscribers }, ice)
         };
+        let reserved = reserved.inspect_err(|refused| self.bus.tell_limit(Some(room), refused.name()))?;
         let credentials = random::credentials();
         let (room, began) = (room.clone(), Instant::now());
         Ok(Admission {
@@ -185,8 +185,13 @@ impl Admission<'_> {
     }
 
     fn confirm(&mut self, mid: Mid, formats: Vec<Format>) -> Result<(), SessionError> {
-        self.confirmed = self.sessions.registry().confirm(self.id, mid, formats);
-        if self.confirmed { Ok(()) } else { Err(BUSY) }
+        let mut registry = self.sessions.registry();
+        let confirmed = registry.confirm(self.id, mid, formats).ok_or(BUSY)?;
+        self.confirmed = true;
+        if confirmed.opens {
+            self.sessions.bus.tell(Some(&self.room), What::RoomOpened);
+        }
+        Ok(())
     }
 
     fn created(&self, sdp: String) -> Created {
@@ -202,7 +207,7 @@ impl Drop for Admission<'_> {
         if self.confirmed {
             return;
         }
-        self.sessions.registry().remove(self.id);
+        self.sessions.forget(self.id, EndReason::Deleted, &Summary::default());
         if self.asked {
             // Behind the admission in the same mailbox. Where that is full the handshake's deadline ends the peer.
             let remove = |reply| Command::Remove { session: self.id, reason: EndReason::Deleted, reply };

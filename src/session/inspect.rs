@@ -34,10 +34,10 @@ impl Sessions {
             let is_meant = |id: &SessionId, room: &RoomName| match which {
                 Which::All => true,
                 Which::Room(name) => name == room,
-                Which::One(one) => one == id,
+                Which::These(ids) => ids.contains(id),
             };
             let admitted = registry.sessions().filter(|(id, session)| session.confirmed && is_meant(id, &session.room));
-            let view = |(id, session): (&SessionId, &super::Resource)| {
+            let view = |(id, session): (&SessionId, &super::registry::Resource)| {
                 let (role, room, worker) = (session.role, session.room.clone(), session.worker);
                 (*id, SessionView { id: *id, role, room, worker, state: None })
             };
@@ -58,7 +58,7 @@ impl Sessions {
         views.into_values().collect()
     }
 
-    async fn states_of(&self, worker: usize, which: &Which) -> Vec<SessionState> {
+    pub(super) async fn states_of(&self, worker: usize, which: &Which) -> Vec<SessionState> {
         let (mut states, mut from) = (Vec::new(), 0);
         loop {
             let ask = |reply| Command::InspectSessions { which: which.clone(), from, reply };
@@ -77,9 +77,8 @@ impl Sessions {
 mod tests {
     use super::*;
     use crate::auth::Grant;
-    use crate::id::ClientAddress;
     use crate::session::testing::{self, Mood, offer};
-    use crate::session::{Caller, SessionConfig};
+    use crate::session::{Client, SessionConfig};
 
     #[tokio::test]
     async fn sessions_are_found_by_name_by_room_and_altogether() {
@@ -87,15 +86,16 @@ mod tests {
         let room = |name| RoomName::parse(name).unwrap();
         let mut ids = Vec::new();
         for name in ["a", "b"] {
-            let caller = Caller { grant: &Grant::anyone(), address: ClientAddress::UNKNOWN };
-            let created = sessions.publish(&caller, &room(name), &offer("chromium-H264-whip.sdp")).await;
+            let created = sessions
+                .publish(&room(name), &Grant::anyone(), Client::default(), &offer("chromium-H264-whip.sdp"))
+                .await;
             ids.push(created.unwrap().id);
         }
         let whole = sessions.inspect_sessions(&Which::All).await;
         assert_eq!(whole.len(), 2);
         assert!(whole.iter().all(|view| view.state.as_ref().is_some_and(|state| state.session == view.id)));
         for (id, name) in ids.iter().zip(["a", "b"]) {
-            for which in [Which::One(*id), Which::Room(room(name))] {
+            for which in [Which::These([*id].into()), Which::Room(room(name))] {
                 let found = sessions.inspect_sessions(&which).await;
                 let names: Vec<_> = found.iter().map(|view| (view.id, view.room.as_str(), view.role)).collect();
                 assert_eq!(names, [(*id, name, Role::Publisher)]);

@@ -8,7 +8,7 @@ use crate::worker::mailbox::{EndReason, Summary};
 
 /// The worker has admitted it.
 pub(super) fn started(session: SessionId, role: Role, room: &RoomName) {
-    info!(%room, role = role.name(), ?session, "session started");
+    info!(%room, role = role.name(), session = %session.key(), "session started");
 }
 
 /// It is gone. Packets and bytes are those of its media, retransmissions included; loss, jitter and round trip are what
@@ -24,7 +24,7 @@ pub(super) fn ended(session: SessionId, resource: &Resource, reason: EndReason, 
     info!(
         %room,
         role = role.name(),
-        ?session,
+        session = %session.key(),
         reason = reason.name(),
         seconds = since.elapsed().as_secs(),
         connected = gcm.is_some(),

@@ -5,8 +5,13 @@
 //! [`workers::Worker`] alone.
 
 mod admit;
+mod block;
+mod close;
 pub mod counts;
+mod drain;
+pub mod history;
 pub mod inspect;
+mod list;
 mod load;
 mod log;
 pub mod placement;
@@ -21,25 +26,34 @@ pub mod rules;
 pub(crate) mod testing;
 pub mod workers;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::debug;
 
-use crate::id::SessionId;
+use crate::id::{ClientAddress, ClientGroup, SessionId};
+use crate::limits;
+use crate::notify::What;
+use crate::notify::bus::Bus;
 use crate::sdp::Fingerprint;
 use crate::sdp::offer::SdpError;
+use crate::session::block::Blocks;
 use crate::session::counts::SessionCounts;
+use crate::session::drain::Gate;
+use crate::session::history::History;
 use crate::session::placement::Spread;
 use crate::session::quota::{Quotas, Refused};
-use crate::session::registry::{Registry, Resource};
+use crate::session::registry::{Registry, Removed};
 use crate::session::rules::RoomRule;
 use crate::session::workers::Workers;
-use crate::worker::mailbox::{AdmitError, Busy, Command, EndReason, Event, Summary};
+use crate::worker::mailbox::{AdmitError, Busy, EndReason, Event, Summary};
 
-pub use crate::session::admit::{Caller, Created};
+pub use crate::session::admit::Created;
+pub use crate::session::block::{Block, TooManyBlocks};
+pub use crate::session::list::{Census, Listed, Page};
 pub use crate::session::registry::Role;
 pub use crate::session::resource::Patched;
 
@@ -54,14 +68,30 @@ pub struct SessionConfig {
     pub takeover: bool,
     /// Where a room's subscribers go.
     pub spread: Spread,
-    /// How many there may be.
-    pub quotas: Quotas,
     /// Most subscribers of a room, those being admitted included; 0: no limit.
     pub max_subscribers: usize,
     /// Most that a publisher may send, in bits per second; 0: no limit.
     pub max_bitrate: u64,
+    /// How many there may be.
+    pub quotas: Quotas,
     /// What is said of single rooms, the first one first.
     pub rooms: Vec<RoomRule>,
+}
+
+/// Who asked for a session, as far as HTTP tells.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Client {
+    /// What it calls itself: printable, and no longer than [`limits::USER_AGENT_BYTES`].
+    pub user_agent: Option<Arc<str>>,
+    /// Where its request came from.
+    pub address: Option<IpAddr>,
+}
+
+impl Client {
+    /// With whom it shares what one client may have.
+    fn group(&self) -> ClientGroup {
+        self.address.map_or(ClientAddress::UNKNOWN, ClientAddress::new).group()
+    }
 }
 
 /// Why a session was not created, changed or ended.
@@ -94,6 +124,12 @@ pub enum SessionError {
     /// An entity tag is demanded and none was named.
     #[error("If-Match is missing")]
     PreconditionRequired,
+    /// There is no such room.
+    #[error("room not found")]
+    RoomNotFound,
+    /// An administrator has closed the room for so long still.
+    #[error("the room is blocked")]
+    Blocked(Duration),
     /// Not now; the text says why.
     #[error("unavailable: {0}")]
     Unavailable(&'static str),
@@ -128,6 +164,7 @@ impl From<Busy> for SessionError {
 const BUSY: SessionError = SessionError::Unavailable("a worker is busy");
 const FULL: SessionError = SessionError::Unavailable("the server has as many sessions as it may");
 const DRAINING: SessionError = SessionError::Unavailable("the server is stopping");
+const CLOSED: SessionError = SessionError::Unavailable("the server takes no new sessions at the moment");
 
 /// All sessions of the server.
 pub struct Sessions {
@@ -135,8 +172,11 @@ pub struct Sessions {
     workers: Workers,
     fingerprint: Fingerprint,
     registry: Mutex<Registry>,
+    blocks: Mutex<Blocks>,
+    gate: Gate,
+    bus: Arc<Bus>,
+    history: Mutex<History>,
     counts: Mutex<SessionCounts>,
-    draining: AtomicBool,
 }
 
 impl Sessions {
@@ -144,9 +184,11 @@ impl Sessions {
     #[must_use]
     pub fn new(config: SessionConfig, workers: Workers, fingerprint: Fingerprint) -> Self {
         let registry = Mutex::new(Registry::new(workers.count(), config.quotas, config.spread));
+        let (blocks, gate, bus) = (Mutex::default(), Gate::default(), Arc::default());
+        let history = Mutex::new(History::new(Instant::now(), workers.count()));
         let config = RwLock::new(Arc::new(config));
         let counts = Mutex::default();
-        Self { config, workers, fingerprint, registry, counts, draining: AtomicBool::new(false) }
+        Self { config, workers, fingerprint, registry, blocks, gate, bus, history, counts }
     }
 
     /// What holds from now on, for those who come: sessions that are there stay as they are.
@@ -155,27 +197,27 @@ impl Sessions {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
+    /// How often each bound refused somebody.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<(Refused, u64)> {
+        self.registry().refusals()
+    }
+
     /// What holds at the moment.
     fn config(&self) -> Arc<SessionConfig> {
         self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// True until [`Sessions::drain`]: new sessions are taken.
+    /// Where they tell what happens to them.
     #[must_use]
-    pub fn is_open(&self) -> bool {
-        !self.draining.load(Ordering::Relaxed)
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
     }
 
     /// Sessions, those being admitted included.
     #[must_use]
     pub fn count(&self) -> usize {
         self.registry().len()
-    }
-
-    /// How often each bound refused somebody.
-    #[must_use]
-    pub fn refusals(&self) -> Vec<(Refused, u64)> {
-        self.registry().refusals()
     }
 
     /// Takes in what the workers say, until the last of them has ended or nobody else holds the sessions.
@@ -191,37 +233,42 @@ impl Sessions {
         }
     }
 
-    /// Refuses new sessions from now on, and tells the workers to say goodbye to the old ones and to end, again and
-    /// again as long as one of them does not take it. [`Sessions::follow`] returns when they have ended.
-    pub async fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-        let mut untold: Vec<usize> = (0..self.workers.count()).collect();
-        loop {
-            untold.retain(|worker| self.workers.send(*worker, Command::Shutdown).is_err());
-            if untold.is_empty() {
-                return;
-            }
-            tokio::time::sleep(SHUTDOWN_RETRY).await;
-        }
-    }
-
     fn handle_connected(&self, session: SessionId, gcm: bool) {
         let mut registry = self.registry();
-        let Some(resource) = registry.connect(session, gcm) else { return };
+        let Some((resource, subscribers)) = registry.connect(session, gcm) else { return };
         let (role, time) = (resource.role, resource.since.elapsed());
         self.tally(|counts| counts.connected(role, time));
-        let srtp = if gcm { "AEAD_AES_128_GCM" } else { "AES_CM_128_HMAC_SHA1_80" };
-        debug!(room = %resource.room, role = role.name(), ?session, srtp, ?time, "session connected");
+        let srtp = if gcm { GCM } else { CM };
+        debug!(room = %resource.room, role = role.name(), session = %session.key(), srtp, ?time, "session connected");
+        let session = session.key();
+        let what = match role {
+            Role::Publisher => What::PublisherStarted { session },
+            Role::Subscriber => What::SubscriberJoined { session, subscribers },
+        };
+        // Under the lock: what is told of a room has the order in which it happened.
+        self.bus.tell(Some(&resource.room), what);
     }
 
     /// Forgets a session, and says so once. False where it was not there.
     fn forget(&self, session: SessionId, reason: EndReason, summary: &Summary) -> bool {
-        let removed = self.registry().remove(session);
-        if let Some(resource @ Resource { confirmed: true, .. }) = &removed {
+        let mut registry = self.registry();
+        let Some(Removed { resource, subscribers, closes }) = registry.remove(session) else { return false };
+        if resource.confirmed {
             self.tally(|counts| counts.ended(resource.role, reason));
-            log::ended(session, resource, reason, summary);
+            log::ended(session, &resource, reason, summary);
         }
-        removed.is_some()
+        let session = session.key();
+        if resource.gcm.is_some() {
+            let what = match resource.role {
+                Role::Publisher => What::PublisherStopped { session, reason },
+                Role::Subscriber => What::SubscriberLeft { session, reason, subscribers },
+            };
+            self.bus.tell(Some(&resource.room), what);
+        }
+        if closes {
+            self.bus.tell(Some(&resource.room), What::RoomClosed { reason });
+        }
+        true
     }
 
     /// What was counted so far.
@@ -241,14 +288,6 @@ impl Sessions {
     }
 }
 
-impl Drop for Sessions {
-    /// Nobody can end the sessions any more, so the workers do.
-    fn drop(&mut self) {
-        for worker in 0..self.workers.count() {
-            let _ = self.workers.send(worker, Command::Shutdown);
-        }
-    }
-}
-
-/// How soon a worker with a full mailbox is told again to end.
-const SHUTDOWN_RETRY: Duration = Duration::from_millis(10);
+/// The SRTP profiles (RFC 7714 §14.2, RFC 5764 §4.1.2).
+const GCM: &str = "AEAD_AES_128_GCM";
+const CM: &str = "AES128_CM_HMAC_SHA1_80";

@@ -1,8 +1,10 @@
 //! How many sessions there may be, and whose. What is counted here is counted from the reservation on, so of two that
 //! come at once for the last place one is refused.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::id::ClientGroup;
 use crate::limits;
 use crate::session::registry::Role;
 use crate::session::{FULL, SessionError};
@@ -105,17 +107,60 @@ impl Quotas {
     }
 }
 
-/// How often each bound refused somebody.
+/// Who is counted, beside the registry's own tables.
 #[derive(Default)]
-pub(super) struct Refusals([u64; Refused::ALL.len()]);
+pub(super) struct Ledger {
+    publishers: usize,
+    /// Sessions whose handshake is not done, by client.
+    pending: BTreeMap<ClientGroup, usize>,
+    /// How often each bound refused somebody.
+    refusals: [u64; Refused::ALL.len()],
+}
 
-impl Refusals {
-    pub fn count(&mut self, refused: Refused) {
-        self.0[refused as usize] += 1;
+impl Ledger {
+    /// What is known here of those that are present.
+    pub fn present(&self, client: ClientGroup) -> Present {
+        let pending = self.pending.get(&client).copied().unwrap_or_default();
+        Present { publishers: self.publishers, pending, ..Present::default() }
     }
 
-    pub fn counts(&self) -> Vec<(Refused, u64)> {
-        Refused::ALL.into_iter().zip(self.0).collect()
+    /// A session is reserved.
+    pub fn enter(&mut self, role: Role, client: ClientGroup) {
+        self.publishers += usize::from(role == Role::Publisher);
+        *self.pending.entry(client).or_default() += 1;
+    }
+
+    /// Its handshake is done.
+    pub fn connect(&mut self, client: ClientGroup) {
+        if let Some(count) = self.pending.get_mut(&client) {
+            *count -= 1;
+            if *count == 0 {
+                self.pending.remove(&client);
+            }
+        }
+    }
+
+    /// It has ended.
+    pub fn leave(&mut self, role: Role, client: ClientGroup, was_connected: bool) {
+        self.publishers -= usize::from(role == Role::Publisher);
+        if !was_connected {
+            self.connect(client);
+        }
+    }
+
+    /// Somebody was refused.
+    pub fn refuse(&mut self, refused: Refused) {
+        self.refusals[refused as usize] += 1;
+    }
+
+    /// How often each bound refused somebody.
+    pub fn refusals(&self) -> Vec<(Refused, u64)> {
+        Refused::ALL.into_iter().zip(self.refusals).collect()
+    }
+
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.publishers == 0 && self.pending.is_empty()
     }
 }
 
@@ -163,11 +208,11 @@ mod tests {
 
     #[test]
     fn every_refusal_has_its_place_and_its_name() {
-        let mut refusals = Refusals::default();
+        let mut ledger = Ledger::default();
         for (times, refused) in (1..).zip(Refused::ALL) {
-            (0..times).for_each(|_| refusals.count(refused));
+            (0..times).for_each(|_| ledger.refuse(refused));
         }
-        let counts: Vec<_> = refusals.counts().into_iter().map(|(refused, count)| (refused.name(), count)).collect();
+        let counts: Vec<_> = ledger.refusals().into_iter().map(|(refused, count)| (refused.name(), count)).collect();
         let expected = [("sessions", 1), ("rooms", 2), ("publishers", 3), ("room_subscribers", 4)];
         assert_eq!(counts[..4], expected);
         assert_eq!(counts[4], ("pending_handshakes", 5));

@@ -4,18 +4,21 @@
 //! hold, a room has its worker, and whatever ends in between finds its entry.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use crate::auth::Principal;
-use crate::id::{ClientAddress, ClientGroup, Mid, RoomName, SessionId};
+use crate::id::{Mid, RoomName, SessionId, SessionKey};
+use crate::notify;
 use crate::rtp::codec::Format;
 use crate::sdp::IceCredentials;
+use crate::session::Client;
 use crate::session::load::LoadMeter;
 use crate::session::placement::{self, Spread};
-use crate::session::quota::{Present, Quotas, Refusals, Refused};
+use crate::session::quota::{Ledger, Present, Quotas, Refused};
 
 /// What a session does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -46,7 +49,10 @@ pub(super) struct Resource {
     pub room: RoomName,
     pub worker: usize,
     pub principal: Principal,
-    pub client: ClientAddress,
+    /// Who asked for it.
+    pub client: Client,
+    /// When, for people.
+    pub at: SystemTime,
     /// The worker has admitted it.
     pub confirmed: bool,
     /// When its offer came; once it is admitted, when that was.
@@ -87,13 +93,33 @@ pub(super) struct Room {
     pub home: usize,
     /// Sessions by worker, those being admitted included.
     parts: Vec<usize>,
-    /// Those being admitted included.
-    subscribers: usize,
     /// Admitted, and not known to have ended.
     pub publisher: Option<SessionId>,
     /// Of the publisher, or of the last one as long as somebody waits here for the next.
     pub formats: Vec<Format>,
     pub admission: Turn,
+    /// A session was admitted: it is known to have opened.
+    opened: bool,
+    /// Subscribers that are connected.
+    pub subscribers: usize,
+    /// Subscribers, those being admitted included.
+    audience: usize,
+}
+
+/// A session that was forgotten, and what is left of its room.
+pub(super) struct Removed {
+    pub resource: Resource,
+    /// Subscribers of the room that are connected.
+    pub subscribers: usize,
+    /// The room was open, and this was its last session.
+    pub closes: bool,
+}
+
+/// A session that its worker has admitted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Confirmed {
+    /// It is the first one of its room.
+    pub opens: bool,
 }
 
 impl Room {
@@ -108,7 +134,9 @@ pub(super) struct Asked<'a> {
     pub role: Role,
     pub room: &'a RoomName,
     pub principal: &'a Principal,
-    pub client: ClientAddress,
+    pub client: Client,
+    /// Most subscribers of the room.
+    pub max_subscribers: Option<usize>,
 }
 
 /// What a reservation got.
@@ -123,36 +151,22 @@ pub(super) struct Reserved {
 
 pub(super) struct Registry {
     quotas: Quotas,
-    refusals: Refusals,
+    ledger: Ledger,
     sessions: BTreeMap<SessionId, Resource>,
+    /// The same sessions by what may be shown of them.
+    keys: BTreeMap<SessionKey, SessionId>,
     rooms: BTreeMap<RoomName, Room>,
     /// Sessions by worker.
     counts: Vec<usize>,
-    publishers: usize,
-    /// Sessions whose handshake is not done, by client.
-    pending: BTreeMap<ClientGroup, usize>,
     loads: LoadMeter,
     spread: Spread,
 }
 
 impl Registry {
     pub fn new(workers: usize, quotas: Quotas, spread: Spread) -> Self {
-        Self {
-            quotas,
-            refusals: Refusals::default(),
-            sessions: BTreeMap::new(),
-            rooms: BTreeMap::new(),
-            counts: vec![0; workers],
-            publishers: 0,
-            pending: BTreeMap::new(),
-            loads: LoadMeter::new(workers),
-            spread,
-        }
-    }
-
-    /// How often each bound refused somebody.
-    pub fn refusals(&self) -> Vec<(Refused, u64)> {
-        self.refusals.counts()
+        let (ledger, loads) = (Ledger::default(), LoadMeter::new(workers));
+        let (sessions, keys, rooms) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { quotas, ledger, sessions, keys, rooms, counts: vec![0; workers], loads, spread }
     }
 
     /// Where subscribers go and how many may be there, for those who come from now on.
@@ -160,30 +174,31 @@ impl Registry {
         (self.spread, self.quotas) = (spread, quotas);
     }
 
+    /// How often each bound refused somebody.
+    pub fn refusals(&self) -> Vec<(Refused, u64)> {
+        self.ledger.refusals()
+    }
+
     /// Takes note of how long each worker has been awake since it began.
     pub fn measure(&mut self, now: Instant, awake: &[Duration]) {
         self.loads.measure(now, awake, &self.counts);
     }
 
-    pub fn reserve(
-        &mut self,
-        id: SessionId,
-        asked: &Asked<'_>,
-        max_subscribers: Option<usize>,
-        ice: IceState,
-    ) -> Result<Reserved, Refused> {
-        let Asked { role, room, principal, client } = *asked;
-        self.quotas
-            .check(role, max_subscribers, &self.present(room, client))
-            .inspect_err(|full| self.refusals.count(*full))?;
+    pub fn reserve(&mut self, id: SessionId, asked: Asked<'_>, ice: IceState) -> Result<Reserved, Refused> {
+        let present = self.present(&asked);
+        let verdict = self.quotas.check(asked.role, asked.max_subscribers, &present);
+        verdict.inspect_err(|refused| self.ledger.refuse(*refused))?;
+        let Asked { role, room, principal, client, .. } = asked;
         let loads = self.loads.loads(&self.counts);
         let entry = self.rooms.entry(room.clone()).or_insert_with(|| Room {
             home: placement::home(&loads),
             parts: vec![0; loads.len()],
-            subscribers: 0,
             publisher: None,
             formats: Vec::new(),
             admission: Turn::default(),
+            opened: false,
+            subscribers: 0,
+            audience: 0,
         });
         let home = entry.home;
         let worker = match role {
@@ -191,17 +206,17 @@ impl Registry {
             Role::Subscriber => placement::subscriber(self.spread, home, &entry.parts, &loads),
         };
         entry.parts[worker] += 1;
+        entry.audience += usize::from(role == Role::Subscriber);
         let reserved = Reserved { worker, home, admission: entry.admission.clone(), formats: entry.formats.clone() };
-        entry.subscribers += usize::from(role == Role::Subscriber);
         self.counts[worker] += 1;
-        self.publishers += usize::from(role == Role::Publisher);
-        *self.pending.entry(client.group()).or_default() += 1;
+        self.ledger.enter(role, client.group());
         let resource = Resource {
             role,
             room: room.clone(),
             worker,
             principal: principal.clone(),
             client,
+            at: notify::now(),
             confirmed: false,
             since: Instant::now(),
             gcm: None,
@@ -210,64 +225,69 @@ impl Registry {
             restart: Turn::default(),
         };
         self.sessions.insert(id, resource);
+        self.keys.insert(id.key(), id);
         Ok(reserved)
     }
 
-    fn present(&self, room: &RoomName, client: ClientAddress) -> Present {
-        let there = self.rooms.get(room);
+    fn present(&self, asked: &Asked<'_>) -> Present {
+        let room = self.rooms.get(asked.room);
         Present {
             sessions: self.sessions.len(),
             rooms: self.rooms.len(),
-            publishers: self.publishers,
-            room_is_there: there.is_some(),
-            subscribers: there.map_or(0, |room| room.subscribers),
-            pending: self.pending.get(&client.group()).copied().unwrap_or_default(),
+            room_is_there: room.is_some(),
+            subscribers: room.map_or(0, |room| room.audience),
+            ..self.ledger.present(asked.client.group())
         }
     }
 
-    /// The session's handshake is done. `None` where it has ended already.
-    pub fn connect(&mut self, id: SessionId, gcm: bool) -> Option<&Resource> {
+    /// The worker has admitted the session: a publisher is its room's from now on. `None` where it has ended already.
+    pub fn confirm(&mut self, id: SessionId, mid: Mid, formats: Vec<Format>) -> Option<Confirmed> {
         let resource = self.sessions.get_mut(&id)?;
-        if resource.gcm.replace(gcm).is_none() {
-            settle(&mut self.pending, resource.client);
-        }
-        Some(resource)
-    }
-
-    /// The worker has admitted the session: a publisher is its room's from now on. False where it has ended already.
-    pub fn confirm(&mut self, id: SessionId, mid: Mid, formats: Vec<Format>) -> bool {
-        let Some(resource) = self.sessions.get_mut(&id) else { return false };
         resource.confirmed = true;
         resource.since = Instant::now();
         resource.mid = mid;
-        if resource.role == Role::Publisher
-            && let Some(room) = self.rooms.get_mut(&resource.room)
-        {
+        let room = self.rooms.get_mut(&resource.room)?;
+        if resource.role == Role::Publisher {
             room.publisher = Some(id);
             room.formats = formats;
         }
-        true
+        let opens = !room.opened;
+        room.opened = true;
+        Some(Confirmed { opens })
+    }
+
+    /// The session's handshake is done. The session, and how many subscribers its room has now; `None` where it has
+    /// ended already, or was connected before.
+    pub fn connect(&mut self, id: SessionId, gcm: bool) -> Option<(&Resource, usize)> {
+        let resource = self.sessions.get_mut(&id).filter(|resource| resource.gcm.is_none())?;
+        resource.gcm = Some(gcm);
+        self.ledger.connect(resource.client.group());
+        let room = self.rooms.get_mut(&resource.room)?;
+        room.subscribers += usize::from(resource.role == Role::Subscriber);
+        Some((resource, room.subscribers))
     }
 
     /// Forgets a session, and its room with the last one.
-    pub fn remove(&mut self, id: SessionId) -> Option<Resource> {
+    pub fn remove(&mut self, id: SessionId) -> Option<Removed> {
         let resource = self.sessions.remove(&id)?;
+        self.keys.remove(&id.key());
         self.counts[resource.worker] -= 1;
-        self.publishers -= usize::from(resource.role == Role::Publisher);
-        if resource.gcm.is_none() {
-            settle(&mut self.pending, resource.client);
-        }
+        self.ledger.leave(resource.role, resource.client.group(), resource.gcm.is_some());
+        let (mut subscribers, mut closes) = (0, false);
         if let Some(room) = self.rooms.get_mut(&resource.room) {
             room.parts[resource.worker] -= 1;
-            room.subscribers -= usize::from(resource.role == Role::Subscriber);
+            room.audience -= usize::from(resource.role == Role::Subscriber);
+            room.subscribers -= usize::from(resource.role == Role::Subscriber && resource.gcm.is_some());
             if room.publisher == Some(id) {
                 room.publisher = None;
             }
+            subscribers = room.subscribers;
             if room.workers() == 0 {
+                closes = room.opened;
                 self.rooms.remove(&resource.room);
             }
         }
-        Some(resource)
+        Some(Removed { resource, subscribers, closes })
     }
 
     /// An admitted session of that role.
@@ -277,6 +297,32 @@ impl Registry {
 
     pub fn get_mut(&mut self, id: SessionId) -> Option<&mut Resource> {
         self.sessions.get_mut(&id)
+    }
+
+    /// The session that may be shown as `key`.
+    pub fn find(&self, key: SessionKey) -> Option<(SessionId, &Resource)> {
+        let id = self.keys.get(&key)?;
+        self.sessions.get(id).map(|resource| (*id, resource))
+    }
+
+    /// Sessions whose keys come after `after`, in the order of the keys.
+    pub fn after(&self, after: Option<SessionKey>) -> impl Iterator<Item = (SessionKey, SessionId, &Resource)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let keys = self.keys.range((from, Bound::Unbounded));
+        keys.filter_map(|(key, id)| self.sessions.get(id).map(|resource| (*key, *id, resource)))
+    }
+
+    /// All sessions of a room, those being admitted included; its publisher first.
+    pub fn members(&self, room: &RoomName) -> Vec<(SessionId, usize)> {
+        let members = self.sessions.iter().filter(|(_, resource)| resource.room == *room);
+        let mut members: Vec<_> = members.map(|(id, resource)| (resource.role, *id, resource.worker)).collect();
+        members.sort_unstable_by_key(|(role, ..)| *role == Role::Subscriber);
+        members.into_iter().map(|(_, id, worker)| (id, worker)).collect()
+    }
+
+    /// Sessions by worker.
+    pub fn counts(&self) -> &[usize] {
+        &self.counts
     }
 
     /// All of them, those being admitted included.
@@ -319,16 +365,6 @@ impl Registry {
     }
 }
 
-/// One handshake less of that client.
-fn settle(pending: &mut BTreeMap<ClientGroup, usize>, client: ClientAddress) {
-    if let Some(count) = pending.get_mut(&client.group()) {
-        *count -= 1;
-        if *count == 0 {
-            pending.remove(&client.group());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,9 +389,9 @@ mod tests {
         max_subscribers: Option<usize>,
     ) -> (SessionId, Result<Reserved, Refused>) {
         let id = random::session_id();
-        let (client, room) = (ClientAddress::UNKNOWN, room(name));
-        let asked = Asked { role, room: &room, principal: &Principal::Anyone, client };
-        (id, registry.reserve(id, &asked, max_subscribers, ice()))
+        let (client, room) = (Client::default(), room(name));
+        let asked = Asked { role, room: &room, principal: &Principal::Anyone, client, max_subscribers };
+        (id, registry.reserve(id, asked, ice()))
     }
 
     fn bounded(sessions: usize) -> Quotas {
@@ -403,7 +439,7 @@ mod tests {
         let (second, reserved) = reserve(&mut registry, Role::Publisher, "a");
         assert_eq!(reserved.unwrap().worker, 0, "whoever is where");
         for (id, worker) in subscribers.iter().filter(|(_, worker)| *worker == 0) {
-            assert_eq!(registry.remove(*id).unwrap().worker, *worker);
+            assert_eq!(registry.remove(*id).unwrap().resource.worker, *worker);
         }
         registry.remove(publisher);
         registry.remove(second);
@@ -425,17 +461,17 @@ mod tests {
         assert!(registry.publisher(&room("a")).is_none());
         assert_eq!(registry.rooms().count(), 0, "only reserved");
         assert!(registry.get(first, Role::Publisher).is_none());
-        assert!(registry.confirm(first, Mid("0".into()), Vec::new()));
+        assert_eq!(registry.confirm(first, Mid("0".into()), Vec::new()), Some(Confirmed { opens: true }));
         assert!(registry.publisher(&room("a")).is_some());
         assert_eq!(registry.rooms().count(), 1);
         assert!(registry.get(first, Role::Publisher).is_some());
         assert!(registry.get(first, Role::Subscriber).is_none(), "another role's URL");
         let (second, _) = reserve(&mut registry, Role::Publisher, "a");
-        registry.confirm(second, Mid("0".into()), Vec::new());
-        registry.remove(first);
+        assert_eq!(registry.confirm(second, Mid("0".into()), Vec::new()), Some(Confirmed { opens: false }));
+        assert!(registry.remove(first).is_some_and(|removed| !removed.closes));
         assert!(registry.publisher(&room("a")).is_some(), "the end of the old one is not the end of the new one");
-        registry.remove(second);
-        assert!(!registry.confirm(second, Mid("0".into()), Vec::new()));
+        assert!(registry.remove(second).is_some_and(|removed| removed.closes));
+        assert!(registry.confirm(second, Mid("0".into()), Vec::new()).is_none());
     }
 
     #[test]
@@ -455,13 +491,15 @@ mod tests {
         let (publisher, _) = reserve(&mut registry, Role::Publisher, "a");
         let (subscriber, _) = reserve(&mut registry, Role::Subscriber, "a");
         assert!(registry.connected().is_empty());
-        registry.connect(publisher, false).unwrap();
-        registry.connect(subscriber, true).unwrap();
+        registry.connect(publisher, false);
+        registry.connect(subscriber, true);
+        assert!(registry.connect(subscriber, true).is_none(), "only once");
         assert_eq!(registry.connected()[&room("a")], Connected { subscribers: 1, gcm: 1, cm: 1 });
         registry.remove(publisher);
         registry.remove(subscriber);
         assert!(registry.connected().is_empty());
     }
+
     #[test]
     fn what_is_counted_ends_with_who_was_counted() {
         let quotas = Quotas { rooms: 2, publishers: 1, pending_per_client: 3, sessions: 9 };
@@ -470,13 +508,12 @@ mod tests {
         let (first, _) = reserve(&mut registry, publisher, "a");
         assert_eq!(reserve(&mut registry, publisher, "b").1.err(), Some(Refused::Publishers));
         assert!(registry.room(&room("b")).is_none(), "nothing is left of who was refused");
-        let (second, _) = reserve_of(&mut registry, subscriber, "a", Some(2));
-        let (third, _) = reserve_of(&mut registry, subscriber, "a", Some(2));
+        let (second, _) = reserve(&mut registry, subscriber, "a");
+        let (third, _) = reserve(&mut registry, subscriber, "a");
         assert_eq!(reserve(&mut registry, subscriber, "b").1.err(), Some(Refused::Pending));
-        for id in [first, second, third, third] {
-            assert!(registry.connect(id, true).is_some());
+        for (id, first) in [(first, true), (second, true), (third, true), (third, false)] {
+            assert_eq!(registry.connect(id, true).is_some(), first);
         }
-        assert!(registry.pending.is_empty());
         assert_eq!(reserve_of(&mut registry, subscriber, "a", Some(2)).1.err(), Some(Refused::Subscribers));
         registry.remove(second);
         let (fourth, reserved) = reserve_of(&mut registry, subscriber, "a", Some(2));
@@ -487,9 +524,7 @@ mod tests {
         for id in [first, third, fourth, fifth] {
             registry.remove(id);
         }
-        assert!(
-            (registry.publishers, registry.len(), registry.rooms.len()) == (0, 0, 0) && registry.pending.is_empty()
-        );
+        assert!((registry.len(), registry.rooms.len()) == (0, 0) && registry.ledger.is_empty());
         registry.reload(Spread::Always, Quotas { publishers: 0, ..quotas });
         assert_eq!(reserve(&mut registry, publisher, "a").1.err(), Some(Refused::Publishers));
         let counts: Vec<u64> = registry.refusals().into_iter().map(|(_, count)| count).collect();

@@ -116,7 +116,7 @@ impl Sessions {
         let previous = Some(std::mem::replace(&mut resource.ice.remote, remote));
         resource.ice.previous = previous;
         resource.ice.etag.clone_from(&etag);
-        debug!(room = %resource.room, session = ?id, "ICE restarted");
+        debug!(room = %resource.room, session = %id.key(), "ICE restarted");
         let fragment = fragment::write(&local, &resource.mid.0, self.workers.candidates(worker));
         Ok(Patched::Restarted { fragment, etag })
     }

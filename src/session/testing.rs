@@ -231,7 +231,7 @@ impl State {
         let is_meant = |id: &SessionId, room: &RoomName| match which {
             Which::All => true,
             Which::Room(name) => name == room,
-            Which::One(session) => session == id,
+            Which::These(sessions) => sessions.contains(id),
         };
         let traffic = Traffic { packets: 1_000, bytes: 1_200_000 };
         let flow = Flow { rtp_in: traffic, rtp_out: traffic, ..Flow::default() };

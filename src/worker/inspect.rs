@@ -45,10 +45,15 @@ impl Worker {
     /// A portion of the sessions that are asked about, from this slot of the table on.
     pub(super) fn session_states(&self, now: Instant, which: &Which, from: u32) -> SessionStates {
         let rooms = match which {
-            Which::One(id) => {
-                let found = self.by_id.get(id).and_then(|key| Some((*key, self.sessions.get(*key)?)));
-                let sessions = found.into_iter().map(|(key, session)| self.session_state(now, key, session));
-                return SessionStates { sessions: sessions.collect(), next: None };
+            Which::These(ids) => {
+                let rest = ids.get(from as usize..).unwrap_or_default();
+                let portion = &rest[..rest.len().min(limits::SESSIONS_PER_ANSWER)];
+                let found = portion.iter().filter_map(|id| self.by_id.get(id));
+                let found = found.filter_map(|key| Some((*key, self.sessions.get(*key)?)));
+                let sessions = found.map(|(key, session)| self.session_state(now, key, session)).collect();
+                let to = from.saturating_add(u32::try_from(portion.len()).unwrap_or(u32::MAX));
+                let next = (portion.len() < rest.len()).then_some(to);
+                return SessionStates { sessions, next };
             }
             Which::Room(name) => Some([self.rooms.find_home(name), self.rooms.find_replica(name)]),
             Which::All => None,

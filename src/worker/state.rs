@@ -1,6 +1,7 @@
 //! What a worker says of itself and of its sessions.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::{RoomName, SessionId};
@@ -77,14 +78,14 @@ pub enum Which {
     All,
     /// A room's.
     Room(RoomName),
-    /// One.
-    One(SessionId),
+    /// These, those of them that it has.
+    These(Arc<[SessionId]>),
 }
 
 /// Sessions of a worker: at most [`crate::limits::SESSIONS_PER_ANSWER`] at a time, so that its turn stays short.
 #[derive(Clone, Default, Debug)]
 pub struct SessionStates {
-    /// In the order of the worker's table.
+    /// In the order of the worker's table, or of the question.
     pub sessions: Vec<SessionState>,
     /// Where to go on, if there may be more.
     pub next: Option<u32>,

@@ -10,7 +10,7 @@ fn run(url: &str, flags: &str) -> Output {
     command.output().unwrap()
 }
 
-fn report(server: &Server, flags: &str) -> serde_json::Value {
+pub fn report(server: &Server, flags: &str) -> serde_json::Value {
     let output =
         run(&server.base, &format!("--json - --settle 500ms --ramp 500ms --server-pid {} {flags}", server.pid()));
     let said = String::from_utf8_lossy(&output.stderr);
@@ -18,7 +18,7 @@ fn report(server: &Server, flags: &str) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn count(report: &serde_json::Value, path: &str) -> u64 {
+pub fn count(report: &serde_json::Value, path: &str) -> u64 {
     let value = report.pointer(path).unwrap_or_else(|| panic!("{path} in {report}"));
     value.as_u64().unwrap_or_else(|| panic!("{path}: {value}"))
 }

@@ -7,6 +7,7 @@ mod forged;
 mod light;
 mod load;
 mod publisher;
+mod reload;
 mod replicas;
 mod server;
 mod sessions;

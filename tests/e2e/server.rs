@@ -18,8 +18,13 @@ impl Server {
 
     /// With more variables in its environment.
     pub fn with(variables: &[(&str, &str)]) -> Self {
+        Self::logging(Stdio::inherit(), variables)
+    }
+
+    /// With its log somewhere else.
+    pub fn logging(log: Stdio, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rillcast"));
-        command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command.arg("serve").stdout(Stdio::piped()).stderr(log);
         command.env("HTTP_ADDR", "127.0.0.1:0").env("MEDIA_UDP_PORT", "0").env("MEDIA_PUBLIC_IPS", "127.0.0.1");
         command.env("MEDIA_WORKERS", "1").env("LOG", std::env::var("LOG").unwrap_or("warn".to_owned()));
         command.envs(variables.iter().copied());
@@ -75,9 +80,14 @@ impl Server {
         fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum()
     }
 
+    /// A signal, by its name.
+    pub fn signal(&self, name: &str) {
+        Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap();
+    }
+
     /// SIGTERM, and the exit code.
     pub fn terminate(mut self) -> Option<i32> {
-        Command::new("kill").arg(self.pid().to_string()).status().unwrap();
+        self.signal("TERM");
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

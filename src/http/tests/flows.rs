@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::body::Bytes;
 
 use super::*;
-use crate::id::SessionId;
 use crate::session::testing::Mood;
 use crate::worker::mailbox::EndReason;
 
@@ -17,10 +16,6 @@ fn offers(kind: &str) -> Vec<String> {
     let names: Vec<String> = names.filter(|name| name.ends_with(&format!("{kind}.sdp"))).collect();
     assert!(names.len() > 4, "{kind}");
     names
-}
-
-fn session_id(location: &str) -> SessionId {
-    SessionId::parse(location.rsplit('/').next().unwrap()).unwrap()
 }
 
 #[tokio::test]

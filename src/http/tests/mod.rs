@@ -1,7 +1,9 @@
 //! The routes, through the real router, with workers that have no media.
 
+mod admin;
 mod flows;
 mod limits;
+mod openapi;
 mod patch;
 mod server;
 mod table;
@@ -18,11 +20,14 @@ use crate::auth::AuthConfig;
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::IceServer;
 use crate::http::{Api, HttpConfig};
+use crate::id::SessionId;
 use crate::secret::Secret;
 use crate::session::testing::{FakeWorker, offer};
 use crate::session::{SessionConfig, Sessions, testing};
 
 pub(super) const TOKEN: &str = "s3cret";
+pub(super) const ADMIN: (&str, &str) = ("x-auth-token", "adm1n");
+pub(super) const JSON: (&str, &str) = ("content-type", "application/json");
 pub(super) const SDP: (&str, &str) = ("content-type", "application/sdp");
 pub(super) const FRAGMENT: (&str, &str) = ("content-type", "application/trickle-ice-sdpfrag");
 pub(super) const ORIGIN: &str = "https://pages.example";
@@ -68,7 +73,11 @@ impl Fixture {
             ..HttpConfig::default()
         };
         change(&mut config);
-        let auth = AuthConfig { token: token.map(Secret::new), ..AuthConfig::default() };
+        let auth = AuthConfig {
+            token: token.map(Secret::new),
+            admin_token: Some(Secret::new(ADMIN.1)),
+            ..AuthConfig::default()
+        };
         let router = crate::http::router(Arc::new(Api::new(&config, &auth, sessions.clone())));
         Self { router, sessions, workers }
     }
@@ -98,12 +107,29 @@ impl Fixture {
         self.ask("POST", &format!("/whep/{room}"), &[SDP], offer("chromium-H264-whep.sdp")).await
     }
 
+    /// One request of the administrator's.
+    pub async fn admin(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
+        self.ask(method, &format!("/api/admin/{path}"), &[ADMIN, JSON], body).await
+    }
+
+    /// A session's handshake is done, on whichever worker it is.
+    pub async fn connect(&self, location: &str) {
+        let id = session_id(location);
+        let worker = self.workers.iter().find(|worker| worker.sessions().contains(&id));
+        worker.expect("it was admitted").connect(id);
+        self.settle().await;
+    }
+
     /// Lets the task that follows the events run.
     pub async fn settle(&self) {
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }
     }
+}
+
+pub(super) fn session_id(location: &str) -> SessionId {
+    SessionId::parse(location.rsplit('/').next().unwrap()).unwrap()
 }
 
 impl Answer {
