@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section};
+use crate::config::limits;
 use crate::config::parse::{PRINTABLE, list, number, printable};
 use crate::config::source::{Source, Values as _};
 use crate::http::cors::AllowedOrigin;
@@ -87,6 +88,7 @@ pub fn read(source: &Source<'_>) -> Result<HttpConfig, ConfigError> {
         allowed_origin: source.value(&ALLOWED_ORIGIN, AllowedOrigin::parse)?,
         ice_servers: ice_servers(source)?,
         private_address: super::metrics::read(source)?,
+        rate: limits::rate(source)?,
         ..HttpConfig::default()
     })
 }

@@ -8,6 +8,7 @@ pub mod error;
 pub mod file;
 pub mod http;
 pub mod key;
+pub mod limits;
 pub mod log;
 pub mod media;
 pub mod metrics;
@@ -31,7 +32,7 @@ pub use crate::config::error::ConfigError;
 
 /// The sections of the file, in the order in which they are shown.
 pub const SECTIONS: &[Section] =
-    &[http::HTTP, http::ICE, auth::AUTH, session::SESSION, media::MEDIA, metrics::METRICS, log::LOG];
+    &[http::HTTP, http::ICE, auth::AUTH, session::SESSION, limits::LIMITS, media::MEDIA, metrics::METRICS, log::LOG];
 
 /// The tables of which the file may have many.
 pub const TABLES: &[Tables] = &[session::ROOMS];

@@ -2,6 +2,7 @@
 
 use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section, Tables};
+use crate::config::limits;
 use crate::config::parse::{list, number, one_of, switch};
 use crate::config::source::{Source, Table, Values as _};
 use crate::id::RoomPattern;
@@ -95,6 +96,8 @@ pub fn read(source: &Source<'_>) -> Result<SessionConfig, ConfigError> {
         spread: source.value(&SPREAD, |text| one_of(text, &spreads))?,
         max_bitrate: source.value(&MAX_BITRATE, kilobits)?,
         rooms,
+        max_subscribers: limits::max_subscribers(source)?,
+        quotas: limits::quotas(source)?,
         ..SessionConfig::default()
     })
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::http::observe::Refusal;
 use crate::limits;
 use crate::session::SessionError;
+use crate::session::quota::RETRY_PENDING;
 use crate::telemetry::requests::FAULT;
 
 /// What a request can fail with.
@@ -23,6 +24,8 @@ pub enum ApiError {
     InvalidSdp(String),
     /// No valid token.
     Unauthorized,
+    /// The room has as many subscribers as it may.
+    SubscriberLimit,
     /// Nobody publishes in the room.
     NoPublisher,
     /// There is no such room.
@@ -72,6 +75,7 @@ impl ApiError {
             }
             Self::InvalidSdp(detail) => (StatusCode::BAD_REQUEST, "invalid SDP", Some(detail)),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", None),
+            Self::SubscriberLimit => (StatusCode::FORBIDDEN, "subscriber limit reached", None),
             Self::NoPublisher => (StatusCode::NOT_FOUND, "no active publisher in room", None),
             Self::RoomNotFound => (StatusCode::NOT_FOUND, "room not found", None),
             Self::SessionNotFound => (StatusCode::NOT_FOUND, "session not found", None),
@@ -108,6 +112,8 @@ impl From<SessionError> for ApiError {
         match error {
             SessionError::Invalid(detail) => Self::InvalidSdp(detail),
             SessionError::Unservable(detail) => Self::Unservable(detail),
+            SessionError::SubscriberLimit => Self::SubscriberLimit,
+            SessionError::TooManyPending => Self::TooManyRequests(RETRY_PENDING),
             SessionError::NoPublisher => Self::NoPublisher,
             SessionError::PublisherExists => Self::PublisherExists,
             SessionError::NotFound => Self::SessionNotFound,

@@ -65,8 +65,13 @@ type Limiter = RateLimiter<ClientGroup, Table, MonotonicClock>;
 
 /// Knows who asked how often.
 pub struct Rate {
-    limiter: RwLock<Option<Arc<Limiter>>>,
+    /// What it was made from, and it.
+    limiter: RwLock<(RateConfig, Option<Arc<Limiter>>)>,
     refused: AtomicU64,
+}
+
+fn limiter(config: RateConfig) -> Option<Arc<Limiter>> {
+    config.quota().map(|quota| Arc::new(RateLimiter::new(quota, Table::new(), MonotonicClock)))
 }
 
 /// Too often; come again after this.
@@ -77,15 +82,15 @@ impl Rate {
     /// Nobody has asked yet.
     #[must_use]
     pub fn new(config: &RateConfig) -> Self {
-        let rate = Self { limiter: RwLock::default(), refused: AtomicU64::new(0) };
-        rate.reload(config);
-        rate
+        Self { limiter: RwLock::new((*config, limiter(*config))), refused: AtomicU64::new(0) }
     }
 
-    /// Other numbers from now on; what was asked until now is forgotten.
+    /// Other numbers from now on; where they are other ones, what was asked until now is forgotten.
     pub fn reload(&self, config: &RateConfig) {
-        let limiter = |quota| Arc::new(RateLimiter::new(quota, Table::new(), MonotonicClock));
-        *self.limiter.write().unwrap_or_else(PoisonError::into_inner) = config.quota().map(limiter);
+        let mut held = self.limiter.write().unwrap_or_else(PoisonError::into_inner);
+        if held.0 != *config {
+            *held = (*config, limiter(*config));
+        }
     }
 
     /// Counts a request.
@@ -93,7 +98,7 @@ impl Rate {
     /// # Errors
     /// [`TooOften`]
     pub fn check(&self, client: ClientAddress, weight: Weight) -> Result<(), TooOften> {
-        let limiter = self.limiter.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let limiter = self.limiter.read().unwrap_or_else(PoisonError::into_inner).1.clone();
         let Some(limiter) = limiter else { return Ok(()) };
         match limiter.check_key_n(&client.group(), weight.files()) {
             Ok(Ok(())) => Ok(()),
@@ -272,6 +277,8 @@ mod tests {
     fn other_numbers_hold_at_once() {
         let rate = rate(0.001, 1);
         assert!(rate.check(client(1), Weight::Request).is_ok() && rate.check(client(1), Weight::Request).is_err());
+        rate.reload(&RateConfig { per_second: 0.001, burst: 1 });
+        assert!(rate.check(client(1), Weight::Request).is_err(), "the same numbers change nothing");
         rate.reload(&RateConfig { per_second: 0.0, burst: 0 });
         assert!(rate.check(client(1), Weight::Request).is_ok());
         rate.reload(&RateConfig { per_second: 0.001, burst: 2 });

@@ -11,3 +11,11 @@ pub const RATE_WAYS: usize = 8;
 pub const RATE_LARGEST: u32 = 100_000;
 /// Files of the pages that count as one request: a page has about so many.
 pub const RATE_FILES: u32 = 10;
+
+// ---- sessions of one client -----------------------------------------------------------------------
+
+/// Rooms, and publishers: the history of a publisher of 2.5 Mbit/s takes some 4 MB.
+pub const ROOMS: usize = 2_000;
+/// Sessions of one client whose handshake is not done. A hall full of people behind one address starts within seconds,
+/// and a handshake takes a fraction of one.
+pub const PENDING_PER_CLIENT: usize = 256;

@@ -12,8 +12,8 @@ use crate::rtp::codec::Format;
 use crate::sdp::answer::{Local, answer_play, answer_publish};
 use crate::sdp::offer::Offer;
 use crate::sdp::{IceCredentials, answer};
-use crate::session::registry::{IceState, Reserved, Role};
-use crate::session::{BUSY, Client, FULL, SessionError, Sessions, log, random};
+use crate::session::registry::{Asked, IceState, Reserved, Role};
+use crate::session::{BUSY, Client, SessionError, Sessions, log, random};
 use crate::worker::mailbox::{AdmitError, AdmitPublisher, AdmitSubscriber, Command, EndReason, PeerSetup, Summary};
 
 /// A session that was created.
@@ -114,12 +114,10 @@ impl Sessions {
         let reserved = {
             let mut registry = self.registry();
             registry.measure(Instant::now(), &self.workers.awake());
-            registry.reserve(id, role, room, (grant.principal.clone(), client), ice)
+            let max_subscribers = self.config().rules(room).max_subscribers;
+            registry.reserve(id, Asked { role, room, principal: &grant.principal, client, max_subscribers }, ice)
         };
-        let reserved = reserved.map_err(|_| {
-            self.bus.tell_limit(Some(room), "sessions");
-            FULL
-        })?;
+        let reserved = reserved.inspect_err(|refused| self.bus.tell_limit(Some(room), refused.name()))?;
         if let Some(end) = grant.session_until {
             self.end_at(id, end, clock::wall());
         }

@@ -17,6 +17,7 @@ mod load;
 mod log;
 pub mod placement;
 pub mod precondition;
+pub mod quota;
 mod random;
 mod registry;
 mod resource;
@@ -35,8 +36,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::debug;
 
-use crate::id::SessionId;
-use crate::limits;
+use crate::id::{ClientAddress, ClientGroup, SessionId};
 use crate::notify::What;
 use crate::notify::bus::Bus;
 use crate::sdp::Fingerprint;
@@ -46,6 +46,7 @@ use crate::session::counts::SessionCounts;
 use crate::session::drain::Gate;
 use crate::session::history::History;
 use crate::session::placement::Spread;
+use crate::session::quota::{Quotas, Refused};
 use crate::session::registry::{Registry, Removed};
 use crate::session::rules::RoomRule;
 use crate::session::workers::Workers;
@@ -72,6 +73,8 @@ pub struct SessionConfig {
     pub max_subscribers: usize,
     /// Most that a publisher may send, in bits per second; 0: no limit.
     pub max_bitrate: u64,
+    /// How many there may be.
+    pub quotas: Quotas,
     /// What is said of single rooms, the first one first.
     pub rooms: Vec<RoomRule>,
 }
@@ -85,6 +88,13 @@ pub struct Client {
     pub address: Option<IpAddr>,
 }
 
+impl Client {
+    /// With whom it shares what one client may have.
+    fn group(&self) -> ClientGroup {
+        self.address.map_or(ClientAddress::UNKNOWN, ClientAddress::new).group()
+    }
+}
+
 /// Why a session was not created, changed or ended.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SessionError {
@@ -94,6 +104,12 @@ pub enum SessionError {
     /// The offer parses, but cannot be served.
     #[error("the offer cannot be served: {0}")]
     Unservable(String),
+    /// The room has as many subscribers as it may.
+    #[error("subscriber limit reached")]
+    SubscriberLimit,
+    /// The client has as many handshakes under way as it may.
+    #[error("too many handshakes of this client are under way")]
+    TooManyPending,
     /// Nobody publishes in the room.
     #[error("no active publisher in room")]
     NoPublisher,
@@ -168,7 +184,7 @@ impl Sessions {
     /// None yet. `fingerprint` is that of the certificate which the workers use.
     #[must_use]
     pub fn new(config: SessionConfig, workers: Workers, fingerprint: Fingerprint) -> Self {
-        let registry = Mutex::new(Registry::new(workers.count(), limits::SESSIONS, config.spread));
+        let registry = Mutex::new(Registry::new(workers.count(), config.quotas, config.spread));
         let (blocks, gate, bus) = (Mutex::default(), Gate::default(), Arc::default());
         let history = Mutex::new(History::new(Instant::now(), workers.count()));
         let config = RwLock::new(Arc::new(config));
@@ -178,8 +194,14 @@ impl Sessions {
 
     /// What holds from now on, for those who come: sessions that are there stay as they are.
     pub fn reload(&self, config: SessionConfig) {
-        self.registry().set_spread(config.spread);
+        self.registry().reload(config.spread, config.quotas);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// How often each bound refused somebody.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<(Refused, u64)> {
+        self.registry().refusals()
     }
 
     /// What holds at the moment.

@@ -18,6 +18,7 @@ use crate::sdp::IceCredentials;
 use crate::session::Client;
 use crate::session::load::LoadMeter;
 use crate::session::placement::{self, Spread};
+use crate::session::quota::{Ledger, Present, Quotas, Refused};
 
 /// What a session does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -103,6 +104,8 @@ pub(super) struct Room {
     opened: bool,
     /// Subscribers that are connected.
     pub subscribers: usize,
+    /// Subscribers, those being admitted included.
+    audience: usize,
 }
 
 /// A session that was forgotten, and what is left of its room.
@@ -128,9 +131,15 @@ impl Room {
     }
 }
 
-/// As many sessions as there may be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Full;
+/// Who asks for what.
+pub(super) struct Asked<'a> {
+    pub role: Role,
+    pub room: &'a RoomName,
+    pub principal: &'a Principal,
+    pub client: Client,
+    /// Most subscribers of the room.
+    pub max_subscribers: Option<usize>,
+}
 
 /// What a reservation got.
 pub(super) struct Reserved {
@@ -143,7 +152,8 @@ pub(super) struct Reserved {
 }
 
 pub(super) struct Registry {
-    bound: usize,
+    quotas: Quotas,
+    ledger: Ledger,
     sessions: BTreeMap<SessionId, Resource>,
     /// The same sessions by what may be shown of them.
     keys: BTreeMap<SessionKey, SessionId>,
@@ -155,14 +165,20 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub fn new(workers: usize, bound: usize, spread: Spread) -> Self {
+    pub fn new(workers: usize, quotas: Quotas, spread: Spread) -> Self {
+        let (ledger, loads) = (Ledger::default(), LoadMeter::new(workers));
         let (sessions, keys, rooms) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { bound, sessions, keys, rooms, counts: vec![0; workers], loads: LoadMeter::new(workers), spread }
+        Self { quotas, ledger, sessions, keys, rooms, counts: vec![0; workers], loads, spread }
     }
 
-    /// Where subscribers go who come from now on.
-    pub fn set_spread(&mut self, spread: Spread) {
-        self.spread = spread;
+    /// Where subscribers go and how many may be there, for those who come from now on.
+    pub fn reload(&mut self, spread: Spread, quotas: Quotas) {
+        (self.spread, self.quotas) = (spread, quotas);
+    }
+
+    /// How often each bound refused somebody.
+    pub fn refusals(&self) -> Vec<(Refused, u64)> {
+        self.ledger.refusals()
     }
 
     /// Takes note of how long each worker has been awake since it began.
@@ -170,17 +186,11 @@ impl Registry {
         self.loads.measure(now, awake, &self.counts);
     }
 
-    pub fn reserve(
-        &mut self,
-        id: SessionId,
-        role: Role,
-        room: &RoomName,
-        (principal, client): (Principal, Client),
-        ice: IceState,
-    ) -> Result<Reserved, Full> {
-        if self.sessions.len() >= self.bound {
-            return Err(Full);
-        }
+    pub fn reserve(&mut self, id: SessionId, asked: Asked<'_>, ice: IceState) -> Result<Reserved, Refused> {
+        let present = self.present(&asked);
+        let verdict = self.quotas.check(asked.role, asked.max_subscribers, &present);
+        verdict.inspect_err(|refused| self.ledger.refuse(*refused))?;
+        let Asked { role, room, principal, client, .. } = asked;
         let loads = self.loads.loads(&self.counts);
         let entry = self.rooms.entry(room.clone()).or_insert_with(|| Room {
             home: placement::home(&loads),
@@ -190,6 +200,7 @@ impl Registry {
             admission: Turn::default(),
             opened: false,
             subscribers: 0,
+            audience: 0,
         });
         let home = entry.home;
         let worker = match role {
@@ -197,13 +208,15 @@ impl Registry {
             Role::Subscriber => placement::subscriber(self.spread, home, &entry.parts, &loads),
         };
         entry.parts[worker] += 1;
+        entry.audience += usize::from(role == Role::Subscriber);
         let reserved = Reserved { worker, home, admission: entry.admission.clone(), formats: entry.formats.clone() };
         self.counts[worker] += 1;
+        self.ledger.enter(role, client.group());
         let resource = Resource {
             role,
             room: room.clone(),
             worker,
-            principal,
+            principal: principal.clone(),
             client,
             at: notify::now(),
             confirmed: false,
@@ -217,6 +230,17 @@ impl Registry {
         self.sessions.insert(id, resource);
         self.keys.insert(id.key(), id);
         Ok(reserved)
+    }
+
+    fn present(&self, asked: &Asked<'_>) -> Present {
+        let room = self.rooms.get(asked.room);
+        Present {
+            sessions: self.sessions.len(),
+            rooms: self.rooms.len(),
+            room_is_there: room.is_some(),
+            subscribers: room.map_or(0, |room| room.audience),
+            ..self.ledger.present(asked.client.group())
+        }
     }
 
     /// The worker has admitted the session: a publisher is its room's from now on. `None` where it has ended already.
@@ -240,6 +264,7 @@ impl Registry {
     pub fn connect(&mut self, id: SessionId, gcm: bool) -> Option<(&Resource, usize)> {
         let resource = self.sessions.get_mut(&id).filter(|resource| resource.gcm.is_none())?;
         resource.gcm = Some(gcm);
+        self.ledger.connect(resource.client.group());
         let room = self.rooms.get_mut(&resource.room)?;
         room.subscribers += usize::from(resource.role == Role::Subscriber);
         Some((resource, room.subscribers))
@@ -250,9 +275,11 @@ impl Registry {
         let resource = self.sessions.remove(&id)?;
         self.keys.remove(&id.key());
         self.counts[resource.worker] -= 1;
+        self.ledger.leave(resource.role, resource.client.group(), resource.gcm.is_some());
         let (mut subscribers, mut closes) = (0, false);
         if let Some(room) = self.rooms.get_mut(&resource.room) {
             room.parts[resource.worker] -= 1;
+            room.audience -= usize::from(resource.role == Role::Subscriber);
             room.subscribers -= usize::from(resource.role == Role::Subscriber && resource.gcm.is_some());
             if room.publisher == Some(id) {
                 room.publisher = None;
@@ -374,14 +401,29 @@ mod tests {
         RoomName::parse(name).unwrap()
     }
 
-    fn reserve(registry: &mut Registry, role: Role, name: &str) -> (SessionId, Result<Reserved, Full>) {
+    fn reserve(registry: &mut Registry, role: Role, name: &str) -> (SessionId, Result<Reserved, Refused>) {
+        reserve_of(registry, role, name, None)
+    }
+
+    fn reserve_of(
+        registry: &mut Registry,
+        role: Role,
+        name: &str,
+        max_subscribers: Option<usize>,
+    ) -> (SessionId, Result<Reserved, Refused>) {
         let id = random::session_id();
-        (id, registry.reserve(id, role, &room(name), (Principal::Anyone, Client::default()), ice()))
+        let (client, room) = (Client::default(), room(name));
+        let asked = Asked { role, room: &room, principal: &Principal::Anyone, client, max_subscribers };
+        (id, registry.reserve(id, asked, ice()))
+    }
+
+    fn bounded(sessions: usize) -> Quotas {
+        Quotas { sessions, ..Quotas::default() }
     }
 
     #[test]
     fn a_room_stays_on_its_worker_while_it_lives_and_ends_with_its_last_session() {
-        let mut registry = Registry::new(2, 100, Spread::Auto);
+        let mut registry = Registry::new(2, bounded(100), Spread::Auto);
         let (a1, reserved) = reserve(&mut registry, Role::Publisher, "a");
         assert_eq!(reserved.unwrap().worker, 0);
         let (b1, reserved) = reserve(&mut registry, Role::Publisher, "b");
@@ -408,7 +450,7 @@ mod tests {
 
     #[test]
     fn a_spread_room_has_its_publisher_at_home_and_lives_as_long_as_any_part_of_it() {
-        let mut registry = Registry::new(2, 100, Spread::Always);
+        let mut registry = Registry::new(2, bounded(100), Spread::Always);
         let (publisher, reserved) = reserve(&mut registry, Role::Publisher, "a");
         assert_eq!(reserved.map(|reserved| (reserved.home, reserved.worker)).ok(), Some((0, 0)));
         let mut subscribers = Vec::new();
@@ -437,7 +479,7 @@ mod tests {
 
     #[test]
     fn a_publisher_is_its_rooms_from_confirmation_to_its_own_end() {
-        let mut registry = Registry::new(1, 100, Spread::Auto);
+        let mut registry = Registry::new(1, bounded(100), Spread::Auto);
         let (first, _) = reserve(&mut registry, Role::Publisher, "a");
         assert!(registry.publisher(&room("a")).is_none());
         assert_eq!(registry.rooms().count(), 0, "only reserved");
@@ -457,10 +499,10 @@ mod tests {
 
     #[test]
     fn is_bounded() {
-        let mut registry = Registry::new(1, 2, Spread::Auto);
+        let mut registry = Registry::new(1, bounded(2), Spread::Auto);
         let (first, _) = reserve(&mut registry, Role::Publisher, "a");
         assert!(reserve(&mut registry, Role::Publisher, "b").1.is_ok());
-        assert_eq!(reserve(&mut registry, Role::Publisher, "c").1.err(), Some(Full));
+        assert_eq!(reserve(&mut registry, Role::Publisher, "c").1.err(), Some(Refused::Sessions));
         assert!(registry.room(&room("c")).is_none());
         registry.remove(first);
         assert!(reserve(&mut registry, Role::Publisher, "c").1.is_ok());
@@ -468,7 +510,7 @@ mod tests {
 
     #[test]
     fn counts_connected_sessions() {
-        let mut registry = Registry::new(1, 10, Spread::Auto);
+        let mut registry = Registry::new(1, bounded(10), Spread::Auto);
         let (publisher, _) = reserve(&mut registry, Role::Publisher, "a");
         let (subscriber, _) = reserve(&mut registry, Role::Subscriber, "a");
         assert!(registry.connected().is_empty());
@@ -479,5 +521,36 @@ mod tests {
         registry.remove(publisher);
         registry.remove(subscriber);
         assert!(registry.connected().is_empty());
+    }
+
+    #[test]
+    fn what_is_counted_ends_with_who_was_counted() {
+        let quotas = Quotas { rooms: 2, publishers: 1, pending_per_client: 3, sessions: 9 };
+        let mut registry = Registry::new(2, quotas, Spread::Always);
+        let (publisher, subscriber) = (Role::Publisher, Role::Subscriber);
+        let (first, _) = reserve(&mut registry, publisher, "a");
+        assert_eq!(reserve(&mut registry, publisher, "b").1.err(), Some(Refused::Publishers));
+        assert!(registry.room(&room("b")).is_none(), "nothing is left of who was refused");
+        let (second, _) = reserve(&mut registry, subscriber, "a");
+        let (third, _) = reserve(&mut registry, subscriber, "a");
+        assert_eq!(reserve(&mut registry, subscriber, "b").1.err(), Some(Refused::Pending));
+        for (id, first) in [(first, true), (second, true), (third, true), (third, false)] {
+            assert_eq!(registry.connect(id, true).is_some(), first);
+        }
+        assert_eq!(reserve_of(&mut registry, subscriber, "a", Some(2)).1.err(), Some(Refused::Subscribers));
+        registry.remove(second);
+        let (fourth, reserved) = reserve_of(&mut registry, subscriber, "a", Some(2));
+        assert!(reserved.is_ok());
+        let (fifth, reserved) = reserve(&mut registry, subscriber, "b");
+        assert!(reserved.is_ok());
+        assert_eq!(reserve(&mut registry, subscriber, "c").1.err(), Some(Refused::Rooms));
+        for id in [first, third, fourth, fifth] {
+            registry.remove(id);
+        }
+        assert!((registry.len(), registry.rooms.len()) == (0, 0) && registry.ledger.is_empty());
+        registry.reload(Spread::Always, Quotas { publishers: 0, ..quotas });
+        assert_eq!(reserve(&mut registry, publisher, "a").1.err(), Some(Refused::Publishers));
+        let counts: Vec<u64> = registry.refusals().into_iter().map(|(_, count)| count).collect();
+        assert_eq!(counts, [0, 1, 2, 1, 1]);
     }
 }
