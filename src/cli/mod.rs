@@ -9,6 +9,7 @@ mod offerer;
 mod play;
 mod publish;
 mod serve;
+mod token;
 
 use std::fmt::Display;
 
@@ -29,6 +30,7 @@ pub struct Cli {
 enum Command {
     Serve(serve::Args),
     Check(check::Args),
+    Token(token::Args),
     Demo(demo::Args),
     Publish(publish::Args),
     Play(play::Args),
@@ -80,6 +82,7 @@ impl Cli {
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Check(args) => check::run(&args),
+            Command::Token(args) => token::run(&args),
             Command::Serve(args) => serve::run(args),
             Command::Demo(args) => demo::run(&args),
             Command::Publish(args) => publish::run(&args),
