@@ -11,6 +11,7 @@ mod play;
 mod publish;
 mod serve;
 mod systemd;
+mod token;
 
 use std::fmt::Display;
 
@@ -33,6 +34,7 @@ pub struct Cli {
 enum Command {
     Serve(serve::Args),
     Check(check::Args),
+    Token(token::Args),
     Demo(demo::Args),
     Publish(publish::Args),
     Play(play::Args),
@@ -86,6 +88,7 @@ impl Cli {
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Check(args) => check::run(&args),
+            Command::Token(args) => token::run(&args),
             Command::Serve(args) => serve::run(args),
             Command::Demo(args) => demo::run(&args),
             Command::Publish(args) => publish::run(&args),

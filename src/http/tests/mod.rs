@@ -1,5 +1,6 @@
 //! The routes, through the real router, with workers that have no media.
 
+mod access;
 mod admin;
 mod flows;
 mod limits;
@@ -67,20 +68,31 @@ impl Fixture {
 
     /// With more of the configuration changed.
     pub fn configured(session: SessionConfig, token: Option<&str>, change: impl FnOnce(&mut HttpConfig)) -> Self {
-        let (sessions, workers) = testing::sessions(session, 2);
-        let turn = TurnCredentials::Fixed { user: "user".into(), password: Secret::new("turn-password") };
-        let turn = IceServer::turn("turn:t.example:3478".into(), turn);
-        let mut config = HttpConfig {
-            ice_servers: vec![IceServer::stun("stun:s.example:3478").unwrap(), turn],
-            ..HttpConfig::default()
-        };
+        let mut config = Self::http();
         change(&mut config);
         let auth = AuthConfig {
             token: token.map(Secret::new),
             admin_token: Some(Secret::new(ADMIN.1)),
             ..AuthConfig::default()
         };
-        let router = crate::http::router(Arc::new(Api::new(&config, &auth, sessions.clone())));
+        Self::whole(session, &auth, &config)
+    }
+
+    /// With other credentials.
+    pub fn with_auth(session: SessionConfig, auth: &AuthConfig) -> Self {
+        Self::whole(session, auth, &Self::http())
+    }
+
+    /// A STUN and a TURN server, and the defaults.
+    fn http() -> HttpConfig {
+        let turn = TurnCredentials::Fixed { user: "user".into(), password: Secret::new("turn-password") };
+        let turn = IceServer::turn("turn:t.example:3478".into(), turn);
+        HttpConfig { ice_servers: vec![IceServer::stun("stun:s.example:3478").unwrap(), turn], ..HttpConfig::default() }
+    }
+
+    fn whole(session: SessionConfig, auth: &AuthConfig, config: &HttpConfig) -> Self {
+        let (sessions, workers) = testing::sessions(session, 2);
+        let router = crate::http::router(Arc::new(Api::new(config, auth, sessions.clone())));
         Self { router, sessions, workers }
     }
 
