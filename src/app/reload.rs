@@ -43,7 +43,7 @@ impl Reloader {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let config = (self.read)().inspect_err(|error| error!(%error, "the configuration was not reloaded"))?;
         if let Some(api) = self.api.upgrade() {
-            api.reload(&config.http, &config.auth, config.session.clone());
+            api.reload(&config.http, &config.auth, config.session.clone(), &config.notify);
         }
         let needs_restart = self.started.needing_restart(&config.in_force);
         if !needs_restart.is_empty() {

@@ -9,6 +9,7 @@ mod offerer;
 mod play;
 mod publish;
 mod serve;
+mod verify_webhook;
 
 use std::fmt::Display;
 
@@ -34,6 +35,7 @@ enum Command {
     Play(play::Args),
     Load(Box<load::Args>),
     Healthcheck(healthcheck::Args),
+    VerifyWebhook(verify_webhook::Args),
 }
 
 /// Why a command ended without success.
@@ -85,6 +87,7 @@ impl Cli {
             Command::Publish(args) => publish::run(&args),
             Command::Play(args) => play::run(&args),
             Command::Load(args) => load::run(&args),
+            Command::VerifyWebhook(args) => verify_webhook::run(&args),
             Command::Healthcheck(args) => healthcheck::run(args.url),
         }
     }

@@ -10,6 +10,7 @@ pub mod http;
 pub mod key;
 pub mod log;
 pub mod media;
+pub mod notify;
 mod parse;
 pub mod session;
 pub mod show;
@@ -23,6 +24,7 @@ use crate::config::media::MediaConfig;
 use crate::config::show::InForce;
 use crate::config::source::Source;
 use crate::http::HttpConfig;
+use crate::notify::webhook::NotifyConfig;
 use crate::session::SessionConfig;
 use crate::telemetry::log::LogConfig;
 
@@ -32,7 +34,7 @@ pub use crate::config::error::ConfigError;
 pub const SECTIONS: &[Section] = &[http::HTTP, http::ICE, auth::AUTH, session::SESSION, media::MEDIA, log::LOG];
 
 /// The tables of which the file may have many.
-pub const TABLES: &[Tables] = &[session::ROOMS];
+pub const TABLES: &[Tables] = &[session::ROOMS, notify::WEBHOOKS];
 
 /// The whole configuration, resolved.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +45,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The rules of sessions.
     pub session: SessionConfig,
+    /// Who is told of what happens.
+    pub notify: NotifyConfig,
     /// The workers and their ports.
     pub media: MediaConfig,
     /// The log.
@@ -61,6 +65,7 @@ impl Config {
             http: http::read(source)?,
             auth: auth::read(source)?,
             session: session::read(source)?,
+            notify: notify::read(source)?,
             media: media::read(source)?,
             log: log::read(source)?,
             in_force: InForce::of(source)?,

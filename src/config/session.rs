@@ -1,10 +1,13 @@
 //! `[session]`, `[limits]` and the rules of single rooms in `[[rooms]]`.
 
+use std::time::Duration;
+
 use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section, Tables};
 use crate::config::parse::{list, number, one_of, switch};
 use crate::config::source::{Source, Table, Values as _};
 use crate::id::RoomPattern;
+use crate::limits;
 use crate::rtp::codec::Codec;
 use crate::session::SessionConfig;
 use crate::session::placement::Spread;
@@ -34,10 +37,19 @@ const SPREAD: Key = Key::new(
 )
 .expects("auto, always or never");
 
+const DRAIN_TIMEOUT: Key = Key::new(
+    "session.drain_timeout",
+    "DRAIN_TIMEOUT",
+    "0",
+    "how many seconds publishers may go on after SIGTERM while nobody new is taken; a second signal ends the wait",
+)
+.expects("a number of seconds, 86400 at most")
+.number();
+
 /// `[session]`
 pub const SESSION: Section = Section {
     about: "The rules of sessions; [[rooms]] may say otherwise for single rooms.",
-    keys: &[&WAIT_FOR_PUBLISHER, &TAKEOVER, &ETAG_MODE, &SPREAD],
+    keys: &[&WAIT_FOR_PUBLISHER, &TAKEOVER, &ETAG_MODE, &SPREAD, &DRAIN_TIMEOUT],
 };
 
 const ROOM_NAME: Key = Key::new("name", "", "", "the room's name, or a pattern in which * stands for any characters")
@@ -84,9 +96,14 @@ pub fn read(source: &Source<'_>) -> Result<SessionConfig, ConfigError> {
         wait_for_publisher: source.value(&WAIT_FOR_PUBLISHER, switch)?,
         takeover: source.value(&TAKEOVER, switch)?,
         spread: source.value(&SPREAD, |text| one_of(text, &spreads))?,
+        drain_timeout: source.value(&DRAIN_TIMEOUT, drain_timeout)?,
         rooms,
         ..SessionConfig::default()
     })
+}
+
+fn drain_timeout(text: &str) -> Option<Duration> {
+    number(text).map(Duration::from_secs).filter(|time| *time <= limits::DRAIN_TIMEOUT)
 }
 
 /// The rooms that a table is about.

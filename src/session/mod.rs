@@ -70,6 +70,8 @@ pub struct SessionConfig {
     pub max_subscribers: usize,
     /// Most that a publisher may send, in bits per second; 0: no limit.
     pub max_bitrate: u64,
+    /// How long publishers may go on after the signal to stop.
+    pub drain_timeout: Duration,
     /// What is said of single rooms, the first one first.
     pub rooms: Vec<RoomRule>,
 }

@@ -1,6 +1,7 @@
 //! The routes, through the real router, with workers that have no media.
 
 mod admin;
+mod events;
 mod flows;
 mod limits;
 mod openapi;
