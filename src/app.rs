@@ -96,6 +96,7 @@ impl App {
             None => None,
         };
         let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()));
+        api.webhooks().reload(&config.notify);
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
         tokio::spawn(Sessions::sample(Arc::downgrade(&sessions)));
         let (stop_http, stop) = watch::channel(());
@@ -139,6 +140,11 @@ impl Running {
         }
     }
 
+    /// Takes no new sessions, and waits for the publishers as long as the configuration says.
+    pub async fn let_publishers_finish(&self) {
+        self.sessions.let_publishers_finish().await;
+    }
+
     /// Stops: no new sessions, a goodbye to the old ones, then the requests under way. Within [`limits::DRAIN_TIME`]
     /// and [`limits::HTTP_DRAIN_TIME`].
     pub async fn shutdown(mut self) {
@@ -167,7 +173,10 @@ impl Running {
         if timeout(limits::DRAIN_TIME, workers_end).await.is_err() {
             warn!(sessions = self.sessions.count(), "not every worker has ended in time");
         }
+        // Who listens hears of the ends too, and then lets its connection go.
+        self.sessions.bus().close();
         drop(self.stop_http);
+        self.api.webhooks().finish().await;
         while self.http.join_next().await.is_some() {}
         info!("stopped");
     }

@@ -5,7 +5,7 @@
 //! `tests/tidy.rs` holds the same order and fails the build otherwise.
 //!
 //! ```text
-//! cli        serve · demo · publish · play · load · healthcheck
+//! cli        serve · demo · publish · play · load · healthcheck · verify-webhook
 //! app        composition root: build, wire, run, drain
 //! config     what the operator sets, as written and as resolved
 //! http       the only user of hyper's server and axum

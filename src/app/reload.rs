@@ -44,7 +44,7 @@ impl Reloader {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let config = (self.read)().inspect_err(|error| error!(%error, "the configuration was not reloaded"))?;
         if let Some(api) = self.api.upgrade() {
-            api.reload(&config.http, &config.auth, config.session.clone());
+            api.reload(&config.http, &config.auth, config.session.clone(), &config.notify);
         }
         // In a process whose log is another's, that stays as it is.
         let _ = log::set(&config.log);

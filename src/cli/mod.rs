@@ -12,6 +12,7 @@ mod publish;
 mod serve;
 mod systemd;
 mod token;
+mod verify_webhook;
 
 use std::fmt::Display;
 
@@ -42,6 +43,7 @@ enum Command {
     Healthcheck(healthcheck::Args),
     #[command(hide = true)]
     Generate(generate::Args),
+    VerifyWebhook(verify_webhook::Args),
 }
 
 /// Why a command ended without success.
@@ -96,6 +98,7 @@ impl Cli {
             Command::Load(args) => load::run(&args),
             Command::Healthcheck(args) => healthcheck::run(args),
             Command::Generate(args) => generate::run(&args),
+            Command::VerifyWebhook(args) => verify_webhook::run(&args),
         }
     }
 }

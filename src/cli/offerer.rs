@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::Failure;
 use crate::client::ClientError;
+use crate::notify::jitter;
 
 /// Runs a command on a runtime of its own.
 pub(super) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -38,6 +39,41 @@ pub(super) async fn retrying<T, F: Future<Output = Result<T, ClientError>>>(
     }
 }
 
+/// Comes back after a connection that was lost, as the pages do: soon, then less and less often, not before the server
+/// wants it, and not in step with others who lost theirs at the same time.
+///
+/// # Errors
+/// What the server refuses for good, and what does not work out within [`COMEBACK_PATIENCE`].
+pub(super) async fn coming_back<T, F: Future<Output = Result<T, ClientError>>>(
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, Failure> {
+    let start = Instant::now();
+    for tries in 0.. {
+        tokio::time::sleep(comeback_wait(tries, jitter())).await;
+        let error = match attempt().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        if matches!(error, ClientError::Refused { retry_after: None, .. }) || start.elapsed() > COMEBACK_PATIENCE {
+            return Err(failure_of(&error));
+        }
+        // What it says is kept to; the wait of the next round comes on top, as jitter.
+        if let ClientError::Refused { retry_after: Some(asked), .. } = &error {
+            tokio::time::sleep(*asked).await;
+        }
+    }
+    unreachable!("there is no last try")
+}
+
+/// How long it goes on trying.
+const COMEBACK_PATIENCE: Duration = Duration::from_mins(5);
+
+/// `jitter` is from 0 to 1.
+fn comeback_wait(tries: u32, jitter: f64) -> Duration {
+    let full = Duration::from_millis(500).saturating_mul(2_u32.saturating_pow(tries)).min(Duration::from_secs(10));
+    full.mul_f64(0.5 + jitter / 2.0)
+}
+
 /// An address that cannot be one is a mistake in the command line; everything else did not work out.
 pub(super) fn failure_of(error: &ClientError) -> Failure {
     match error {
@@ -65,6 +101,15 @@ mod tests {
         }
         for text in ["", "s", "-1", "x", "1m", "inf", "nan"] {
             assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn waits_grow_and_have_jitter() {
+        let table =
+            [(0, 0.0, 250), (0, 1.0, 500), (1, 1.0, 1_000), (4, 0.0, 4_000), (5, 1.0, 10_000), (99, 1.0, 10_000)];
+        for (tries, jitter, milliseconds) in table {
+            assert_eq!(comeback_wait(tries, jitter), Duration::from_millis(milliseconds), "{tries} {jitter}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::cli::Failure;
-use crate::cli::offerer::{after, block_on, failure_of, retrying, seconds};
+use crate::cli::offerer::{after, block_on, coming_back, failure_of, retrying, seconds};
 use crate::cli::serve::stop_signal;
 use crate::client::media::{AssembledFrame, Assembler, Reception, Sink};
 use crate::client::{FeedbackSnapshot, LinkOptions, Player, PlayerEvent, PlayerOptions};
@@ -19,6 +19,7 @@ const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
 ///
 /// Receives without showing anything, and reports what came: packets, losses, frames, and how long the first picture
 /// took. Exit code 0 when it ended as asked, 1 when nothing came or the connection was lost.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     /// The WHEP endpoint, for example http://localhost:8080/whep/demo
@@ -40,6 +41,11 @@ pub struct Args {
     /// Write what comes, from the first key frame on, to PREFIX.ivf, PREFIX.h264, PREFIX.h265 and PREFIX.ogg
     #[arg(long, value_name = "PREFIX")]
     out: Option<PathBuf>,
+
+    /// Come back when the server ends the session or the connection is lost, as the pages do; figures of tracks are then
+    /// those of the last session
+    #[arg(long)]
+    reconnect: bool,
 
     /// Print one report as JSON at the end, and nothing else
     #[arg(long)]
@@ -76,6 +82,8 @@ struct Report {
     rtcp_sent: FeedbackSnapshot,
     rtcp_received: FeedbackSnapshot,
     files: Vec<PathBuf>,
+    /// From the last packet of a session to the first one of the next, in milliseconds.
+    gaps_ms: Vec<f64>,
     /// The server ended it, or the connection was lost.
     disconnected: bool,
 }
@@ -116,7 +124,15 @@ async fn play(args: &Args) -> Result<(), Failure> {
                 Some(PlayerEvent::Rtp { kind, codec, packet, arrival }) => {
                     receiver.take(kind, codec, &packet, arrival)?;
                 }
-                Some(PlayerEvent::Ended) | None => break true,
+                Some(PlayerEvent::Ended) | None if !args.reconnect => break true,
+                Some(PlayerEvent::Ended) | None => {
+                    receiver.lost();
+                    player = tokio::select! {
+                        player = coming_back(|| Player::connect(&args.url, &options)) => player?,
+                        () = &mut limit => break true,
+                        () = &mut stop => break true,
+                    };
+                }
             },
             _ = tick.tick() => if !args.no_pli && receiver.needs_key_frame() {
                 player.request_key_frame().await.map_err(|error| failure_of(&error))?;
@@ -139,6 +155,10 @@ struct Receiver {
     first_key_frame: Option<Instant>,
     damage_before: u64,
     frames: Vec<AssembledFrame>,
+    last_arrival: Option<Instant>,
+    /// When the last packet of the session before came, while none of this one has.
+    gap_since: Option<Instant>,
+    gaps: Vec<Duration>,
     quiet: bool,
 }
 
@@ -151,6 +171,9 @@ impl Receiver {
             first_key_frame: None,
             damage_before: 0,
             frames: Vec::new(),
+            last_arrival: None,
+            gap_since: None,
+            gaps: Vec::new(),
             quiet: args.json,
         }
     }
@@ -164,6 +187,10 @@ impl Receiver {
     ) -> Result<(), Failure> {
         // A payload type that the answer does not have is not media.
         let Some(codec) = codec else { return Ok(()) };
+        if let Some(since) = self.gap_since.take() {
+            self.gaps.push(arrival.saturating_duration_since(since));
+        }
+        self.last_arrival = Some(arrival);
         let track = if kind == MediaKind::Video { &mut self.video } else { &mut self.audio };
         let is_new = track.codec != Some(codec);
         track.codec = Some(codec);
@@ -180,6 +207,16 @@ impl Receiver {
             self.say(&format!("receiving {}", codec.name()));
         }
         Ok(())
+    }
+
+    /// The session has ended, and another one follows: its packets are counted anew.
+    fn lost(&mut self) {
+        self.say("lost the connection, coming back");
+        self.gap_since = self.gap_since.or(self.last_arrival);
+        self.damage_before = 0;
+        for track in [&mut self.video, &mut self.audio] {
+            track.assembler = Assembler::default();
+        }
     }
 
     /// There is video, but no key frame yet, or something was lost for good since the last time.
@@ -201,10 +238,13 @@ impl Receiver {
             answered_ms: milestones.answered.map(milliseconds),
             connected_ms: milestones.connected.map(milliseconds),
             first_packet_ms: milestones.first_packet.map(milliseconds),
-            first_key_frame_ms: self.first_key_frame.map(|at| milliseconds(at - player.start())),
+            first_key_frame_ms: self
+                .first_key_frame
+                .map(|at| milliseconds(at.saturating_duration_since(player.start()))),
             overflowed: player.dropped(),
             rtcp_sent: player.feedback_sent(),
             rtcp_received: player.feedback(),
+            gaps_ms: self.gaps.iter().copied().map(milliseconds).collect(),
             ..Report::default()
         };
         for (track, place) in [(self.video, &mut report.video), (self.audio, &mut report.audio)] {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::cli::Failure;
-use crate::cli::offerer::{after, block_on, failure_of, retrying, seconds};
+use crate::cli::offerer::{after, block_on, coming_back, failure_of, retrying, seconds};
 use crate::cli::serve::stop_signal;
 use crate::client::media::Clip;
 use crate::client::{ClientError, LinkOptions, Progress, Publisher, RemoteReport, Source};
@@ -48,6 +48,10 @@ pub struct Args {
     /// Keep trying for so many seconds while the server is not there or says when to ask again
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0")]
     wait: Duration,
+
+    /// Come back when the server ends the session or the connection is lost, as the pages do; files begin again then
+    #[arg(long)]
+    reconnect: bool,
 
     /// Frames per second of an Annex B file, which does not say it itself
     #[arg(long, value_name = "RATE", default_value = "30")]
@@ -94,11 +98,18 @@ async fn publish(args: &Args, url: &str, source: &Source) -> Result<(), Failure>
     for clip in source.clips() {
         eprintln!("publishing {} ({:.1} s) to {}", clip.codec.name(), clip.seconds(), url);
     }
-    let result = send(&mut publisher, source, args.duration, stop).await;
-    let closed = publisher.close().await;
-    match result {
-        Err(error) => Err(failure_of(&error)),
-        Ok(()) => closed.map_err(|error| failure_of(&error)),
+    loop {
+        let result = send(&mut publisher, source, args.duration, &mut stop).await;
+        let closed = publisher.close().await;
+        match result {
+            Ok(()) => return closed.map_err(|error| failure_of(&error)),
+            Err(error) if !args.reconnect => return Err(failure_of(&error)),
+            Err(error) => eprintln!("{error}; coming back"),
+        }
+        publisher = tokio::select! {
+            () = &mut stop => return Ok(()),
+            publisher = coming_back(|| source.connect(url, &options)) => publisher?,
+        };
     }
 }
 

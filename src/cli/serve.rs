@@ -111,7 +111,15 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         println!("Rillcast is ready: open {} in a browser", running.url());
         systemd::tell(systemd::READY);
         let failure = tokio::select! {
-            () = stop => None,
+            () = stop => {
+                // From here on: the first signal is not the second one too.
+                let again = stop_signal().map_err(Failure::failed)?;
+                tokio::select! {
+                    () = running.let_publishers_finish() => {}
+                    () = again => {}
+                }
+                None
+            }
             () = reload_on(hangup, &reloader) => None,
             failure = running.failed() => Some(failure),
         };

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod log;
 pub mod media;
 pub mod metrics;
+pub mod notify;
 mod parse;
 pub mod session;
 pub mod show;
@@ -25,6 +26,7 @@ use crate::config::media::MediaConfig;
 use crate::config::show::InForce;
 use crate::config::source::Source;
 use crate::http::HttpConfig;
+use crate::notify::webhook::NotifyConfig;
 use crate::session::SessionConfig;
 use crate::telemetry::log::LogConfig;
 
@@ -35,7 +37,7 @@ pub const SECTIONS: &[Section] =
     &[http::HTTP, http::ICE, auth::AUTH, session::SESSION, limits::LIMITS, media::MEDIA, metrics::METRICS, log::LOG];
 
 /// The tables of which the file may have many.
-pub const TABLES: &[Tables] = &[session::ROOMS];
+pub const TABLES: &[Tables] = &[session::ROOMS, notify::WEBHOOKS];
 
 /// The whole configuration, resolved.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +48,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The rules of sessions.
     pub session: SessionConfig,
+    /// Who is told of what happens.
+    pub notify: NotifyConfig,
     /// The workers and their ports.
     pub media: MediaConfig,
     /// The log.
@@ -64,6 +68,7 @@ impl Config {
             http: http::read(source)?,
             auth: auth::read(source)?,
             session: session::read(source)?,
+            notify: notify::read(source)?,
             media: media::read(source)?,
             log: log::read(source)?,
             in_force: InForce::of(source)?,

@@ -1,11 +1,14 @@
 //! `[session]`, `[limits]` and the rules of single rooms in `[[rooms]]`.
 
+use std::time::Duration;
+
 use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section, Tables};
 use crate::config::limits;
 use crate::config::parse::{list, number, one_of, switch};
 use crate::config::source::{Source, Table, Values as _};
 use crate::id::RoomPattern;
+use crate::limits::DRAIN_TIMEOUT as LONGEST_DRAIN;
 use crate::rtp::codec::Codec;
 use crate::session::SessionConfig;
 use crate::session::placement::Spread;
@@ -43,11 +46,19 @@ const MAX_BITRATE: Key = Key::new(
 )
 .expects("a number of kbit/s")
 .number();
+const DRAIN_TIMEOUT: Key = Key::new(
+    "session.drain_timeout",
+    "DRAIN_TIMEOUT",
+    "0",
+    "how many seconds publishers may go on after SIGTERM while nobody new is taken; a second signal ends the wait",
+)
+.expects("a number of seconds, 86400 at most")
+.number();
 
 /// `[session]`
 pub const SESSION: Section = Section {
     about: "The rules of sessions; [[rooms]] may say otherwise for single rooms.",
-    keys: &[&WAIT_FOR_PUBLISHER, &TAKEOVER, &ETAG_MODE, &SPREAD, &MAX_BITRATE],
+    keys: &[&WAIT_FOR_PUBLISHER, &TAKEOVER, &ETAG_MODE, &SPREAD, &MAX_BITRATE, &DRAIN_TIMEOUT],
 };
 
 const ROOM_NAME: Key = Key::new("name", "", "", "the room's name, or a pattern in which * stands for any characters")
@@ -95,11 +106,16 @@ pub fn read(source: &Source<'_>) -> Result<SessionConfig, ConfigError> {
         takeover: source.value(&TAKEOVER, switch)?,
         spread: source.value(&SPREAD, |text| one_of(text, &spreads))?,
         max_bitrate: source.value(&MAX_BITRATE, kilobits)?,
+        drain_timeout: source.value(&DRAIN_TIMEOUT, drain_timeout)?,
         rooms,
         max_subscribers: limits::max_subscribers(source)?,
         quotas: limits::quotas(source)?,
         ..SessionConfig::default()
     })
+}
+
+fn drain_timeout(text: &str) -> Option<Duration> {
+    number(text).map(Duration::from_secs).filter(|time| *time <= LONGEST_DRAIN)
 }
 
 /// The rooms that a table is about.

@@ -135,6 +135,12 @@ pub(super) fn options(methods: &Methods) -> Response {
     (StatusCode::NO_CONTENT, [(ALLOW, HeaderValue::from_static(methods.allow))]).into_response()
 }
 
+/// A value of the query. What we take from there (names, keys, numbers) is never written with escapes.
+pub(super) fn query<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    let pairs = request.uri().query().unwrap_or_default().split('&');
+    pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
 /// True now, and perhaps not a moment later.
 pub(super) fn fresh(body: impl IntoResponse) -> Response {
     ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response()

@@ -8,6 +8,7 @@ pub mod client_address;
 pub mod cors;
 mod endpoint;
 pub mod error;
+mod events;
 mod gate;
 pub mod ice;
 mod info;
@@ -30,9 +31,11 @@ use tokio::time::Instant;
 use crate::auth::{AuthConfig, Authenticator};
 use crate::http::client_address::TrustedProxies;
 use crate::http::cors::AllowedOrigin;
+use crate::http::events::Listeners;
 use crate::http::ice::{IceLinks, IceServer};
 use crate::http::operations::Operations;
 use crate::http::rate::{Rate, RateConfig};
+use crate::notify::webhook::{NotifyConfig, Webhooks};
 use crate::session::{SessionConfig, Sessions};
 use crate::telemetry::metrics::Metrics;
 
@@ -109,6 +112,8 @@ impl ListenAddr {
 pub struct Api {
     sessions: Arc<Sessions>,
     auth: Authenticator,
+    listeners: Listeners,
+    webhooks: Webhooks,
     operations: OnceLock<Arc<dyn Operations>>,
     started: Instant,
     settings: RwLock<Arc<Settings>>,
@@ -135,6 +140,8 @@ impl Api {
     #[must_use]
     pub fn new(config: &HttpConfig, auth: &AuthConfig, sessions: Arc<Sessions>) -> Self {
         Self {
+            listeners: Listeners::default(),
+            webhooks: Webhooks::new(sessions.bus().clone()),
             sessions,
             auth: Authenticator::new(auth),
             operations: OnceLock::new(),
@@ -152,12 +159,19 @@ impl Api {
     }
 
     /// What holds from now on, for requests that come.
-    pub fn reload(&self, config: &HttpConfig, auth: &AuthConfig, session: SessionConfig) {
+    pub fn reload(&self, config: &HttpConfig, auth: &AuthConfig, session: SessionConfig, notify: &NotifyConfig) {
         let settings = Settings::new(config);
         self.auth.reload(auth);
         self.sessions.reload(session);
         self.rate.reload(&config.rate);
+        self.webhooks.reload(notify);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// Who is told of what happens.
+    #[must_use]
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.webhooks
     }
 
     fn settings(&self) -> Arc<Settings> {

@@ -12,7 +12,9 @@ use tracing::error;
 
 use crate::http::error::ApiError;
 use crate::http::gate::Methods;
-use crate::http::{Api, admin, assets, cors, endpoint, info, metrics, observe, openapi, rate, resource, whep, whip};
+use crate::http::{
+    Api, admin, assets, cors, endpoint, events, info, metrics, observe, openapi, rate, resource, whep, whip,
+};
 
 /// What answers a path.
 struct Route {
@@ -44,6 +46,7 @@ fn routes() -> Vec<Route> {
         route("/api/bootstrap", &info::METHODS, info::bootstrap),
         route("/api/rooms", &info::METHODS, info::rooms),
         route("/api/rooms/{room}", &info::METHODS, info::room),
+        route("/api/events", &info::METHODS, events::events),
         route("/api/openapi.json", &info::METHODS, openapi::description),
         route("/api/admin/status", &info::METHODS, admin::status),
         route("/api/admin/overview", &info::METHODS, admin::overview),

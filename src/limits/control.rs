@@ -47,6 +47,8 @@ pub const RETRY_NO_PUBLISHER: Duration = Duration::from_secs(2);
 /// What `Retry-After` says where a worker is busy or full, or the server stops.
 pub const RETRY_UNAVAILABLE: Duration = Duration::from_secs(2);
 
+/// Longest time that an operator may let publishers go on after the signal to stop: a show.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_hours(24);
 /// From the signal to stop to the goodbye of the last session.
 pub const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// From there to the end of the requests under way.

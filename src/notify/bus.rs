@@ -21,6 +21,8 @@ pub struct Bus {
 }
 
 struct Ring {
+    /// Nothing more is told.
+    closed: bool,
     /// The number of the next notice.
     next: u64,
     notices: VecDeque<Arc<Notice>>,
@@ -46,7 +48,7 @@ impl Bus {
     pub fn new() -> Self {
         let mut run = [0; 4];
         SystemRandom::new().fill(&mut run).expect("the kernel gives random numbers");
-        let ring = Ring { next: 1, notices: VecDeque::new(), limits: BTreeMap::new() };
+        let ring = Ring { closed: false, next: 1, notices: VecDeque::new(), limits: BTreeMap::new() };
         Self { run: format!("{:08x}", u32::from_be_bytes(run)), ring: Mutex::new(ring), news: watch::Sender::new(1) }
     }
 
@@ -70,6 +72,15 @@ impl Bus {
         }
     }
 
+    /// Tells nothing more: readers end when they have read what was told.
+    pub fn close(&self) {
+        let mut ring = self.ring();
+        ring.closed = true;
+        let next = ring.next;
+        drop(ring);
+        self.news.send_replace(next);
+    }
+
     /// A reader of what comes from now on.
     #[must_use]
     pub fn read(self: &Arc<Self>) -> Reader {
@@ -78,7 +89,7 @@ impl Bus {
     }
 
     /// A reader of what came after the notice with this identifier. What the ring has lost of it is the reader's first
-    /// [`Missed`]; of an identifier of another run nothing is known but that something was missed.
+    /// [`Gap`]; of an identifier of another run nothing is known but that something was missed.
     #[must_use]
     pub fn read_after(self: &Arc<Self>, id: &str) -> Reader {
         let mut reader = self.read();
@@ -95,6 +106,9 @@ impl Bus {
 
 impl Ring {
     fn push(&mut self, room: Option<&RoomName>, what: What) -> u64 {
+        if self.closed {
+            return self.next;
+        }
         if self.notices.len() == limits::NOTICES {
             self.notices.pop_front();
         }
@@ -129,9 +143,14 @@ impl Ring {
     }
 }
 
-/// So many notices were there and are lost to this reader; more of them, or none, where it comes from another run.
+/// Why there is no next notice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Missed(pub u64);
+pub enum Gap {
+    /// So many notices are lost to this reader; how many is not known where it comes from another run. Told once.
+    Missed(u64),
+    /// Nothing more is told.
+    Closed,
+}
 
 /// Reads what happened, in order.
 pub struct Reader {
@@ -144,8 +163,8 @@ impl Reader {
     /// The next notice; it waits until there is one.
     ///
     /// # Errors
-    /// [`Missed`], once; the call after that goes on with the oldest one that is there.
-    pub async fn next(&mut self) -> Result<Arc<Notice>, Missed> {
+    /// [`Gap`]; after [`Gap::Missed`] it goes on with the oldest one that is there.
+    pub async fn next(&mut self) -> Result<Arc<Notice>, Gap> {
         loop {
             if let Some(result) = self.try_next() {
                 return result;
@@ -158,19 +177,23 @@ impl Reader {
     /// The next notice, where there is one. See [`Reader::next`].
     ///
     /// # Errors
-    /// [`Missed`]
-    pub fn try_next(&mut self) -> Option<Result<Arc<Notice>, Missed>> {
+    /// [`Gap`]
+    pub fn try_next(&mut self) -> Option<Result<Arc<Notice>, Gap>> {
         self.news.borrow_and_update();
         let ring = self.bus.ring();
         let oldest = ring.oldest();
         if self.next < oldest {
-            let missed = Missed(oldest - self.next);
+            let missed = Gap::Missed(oldest - self.next);
             self.next = oldest;
             return Some(Err(missed));
         }
-        let notice = ring.get(self.next)?;
-        self.next += 1;
-        Some(Ok(notice))
+        match ring.get(self.next) {
+            Some(notice) => {
+                self.next += 1;
+                Some(Ok(notice))
+            }
+            None => ring.closed.then_some(Err(Gap::Closed)),
+        }
     }
 }
 
@@ -180,7 +203,7 @@ mod tests {
 
     use super::*;
 
-    fn numbers(reader: &mut Reader) -> Vec<Result<u64, Missed>> {
+    fn numbers(reader: &mut Reader) -> Vec<Result<u64, Gap>> {
         std::iter::from_fn(|| reader.try_next()).map(|result| result.map(|notice| notice.number)).collect()
     }
 
@@ -210,8 +233,8 @@ mod tests {
             // Not ours yet.
             (format!("{run}-77"), vec![]),
             (format!("{run}-0"), vec![Ok(1), Ok(2), Ok(3), Ok(4), Ok(5)]),
-            ("other-3".into(), vec![Err(Missed(1)), Ok(1), Ok(2), Ok(3), Ok(4), Ok(5)]),
-            ("junk".into(), vec![Err(Missed(1)), Ok(1), Ok(2), Ok(3), Ok(4), Ok(5)]),
+            ("other-3".into(), vec![Err(Gap::Missed(1)), Ok(1), Ok(2), Ok(3), Ok(4), Ok(5)]),
+            ("junk".into(), vec![Err(Gap::Missed(1)), Ok(1), Ok(2), Ok(3), Ok(4), Ok(5)]),
         ];
         for (id, expected) in table {
             assert_eq!(numbers(&mut bus.read_after(&id)), expected, "{id}");
@@ -226,7 +249,23 @@ mod tests {
         (0..limits::NOTICES + extra).for_each(|_| bus.tell(None, What::DrainStarted));
         assert_eq!(bus.ring().notices.len(), limits::NOTICES);
         let got = numbers(&mut slow);
-        assert_eq!((got[0], got[1], got.len()), (Err(Missed(10)), Ok(11), limits::NOTICES + 1));
+        assert_eq!((got[0], got[1], got.len()), (Err(Gap::Missed(10)), Ok(11), limits::NOTICES + 1));
+    }
+
+    #[tokio::test]
+    async fn what_was_told_before_the_end_is_read() {
+        let bus = Arc::new(Bus::new());
+        let mut reader = bus.read();
+        let mut waiting = bus.read();
+        bus.tell(None, What::DrainStarted);
+        assert!(waiting.next().await.is_ok());
+        let ends = tokio::spawn(async move { waiting.next().await });
+        tokio::task::yield_now().await;
+        bus.close();
+        bus.tell(None, What::DrainStopped);
+        assert_eq!(ends.await.unwrap(), Err(Gap::Closed));
+        assert_eq!(reader.next().await.unwrap().number, 1);
+        assert_eq!(reader.next().await, Err(Gap::Closed));
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,9 +4,13 @@
 
 pub mod bus;
 mod notice;
+mod queue;
+pub mod sign;
+pub mod webhook;
 
 use std::time::SystemTime;
 
+use ring::rand::{SecureRandom as _, SystemRandom};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -16,6 +20,15 @@ pub use crate::notify::notice::{Notice, What};
 #[must_use]
 pub fn now() -> SystemTime {
     SystemTime::now()
+}
+
+/// From 0 to 1, for waits of many that must not end at the same time.
+#[must_use]
+pub fn jitter() -> f64 {
+    let mut bytes = [0; 4];
+    // Without random numbers there is none, and no harm.
+    let _ = SystemRandom::new().fill(&mut bytes);
+    f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX)
 }
 
 /// A time as JSON has it: RFC 3339, in UTC, in milliseconds.

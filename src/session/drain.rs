@@ -3,10 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tracing::info;
 
 use crate::id::RoomName;
 use crate::notify::What;
+use crate::notify::bus::Gap;
 use crate::session::{CLOSED, DRAINING, SessionError, Sessions};
 use crate::worker::mailbox::Command;
 
@@ -40,6 +42,19 @@ impl Sessions {
         if self.gate.closed.swap(on, Ordering::Relaxed) != on {
             info!(on, sessions = self.count(), "draining");
             self.bus.tell(None, if on { What::DrainStarted } else { What::DrainStopped });
+        }
+    }
+
+    /// Refuses new sessions, and waits until no publisher is connected any more, for as long as the configuration says.
+    pub async fn let_publishers_finish(&self) {
+        let time = self.config().drain_timeout;
+        let mut news = self.bus.read();
+        self.set_draining(true);
+        let publishers = || self.census().publishers;
+        let finished = async { while publishers() > 0 && news.next().await != Err(Gap::Closed) {} };
+        if publishers() > 0 && !time.is_zero() {
+            info!(publishers = publishers(), seconds = time.as_secs(), "publishers may finish");
+            let _ = timeout(time, finished).await;
         }
     }
 

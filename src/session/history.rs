@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::id::RoomName;
 use crate::limits::{HISTORY_POINTS, HISTORY_ROOMS, HISTORY_STEP};
+use crate::notify::bus::Gap;
 use crate::notify::now;
 use crate::session::Sessions;
 use crate::session::rooms::RoomView;
@@ -165,9 +166,11 @@ impl Sessions {
             drop(sessions);
             if idle {
                 // The first session of a room is told.
-                let _ = news.next().await;
+                if news.next().await == Err(Gap::Closed) {
+                    return;
+                }
             }
-            while news.try_next().is_some() {}
+            while let Some(Ok(_) | Err(Gap::Missed(_))) = news.try_next() {}
             due = (due + HISTORY_STEP).max(Instant::now());
         }
     }

@@ -75,6 +75,8 @@ pub struct SessionConfig {
     pub max_bitrate: u64,
     /// How many there may be.
     pub quotas: Quotas,
+    /// How long publishers may go on after the signal to stop.
+    pub drain_timeout: Duration,
     /// What is said of single rooms, the first one first.
     pub rooms: Vec<RoomRule>,
 }

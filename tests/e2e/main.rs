@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "clients of a real server, in real time")]
 #![allow(clippy::result_large_err, reason = "the reply of a request that was refused: nobody is in a hurry")]
 
+mod admin;
 mod forged;
 mod light;
 mod load;

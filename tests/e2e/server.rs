@@ -86,8 +86,13 @@ impl Server {
     }
 
     /// SIGTERM, and the exit code.
-    pub fn terminate(mut self) -> Option<i32> {
+    pub fn terminate(self) -> Option<i32> {
         self.signal("TERM");
+        self.wait()
+    }
+
+    /// The exit code, when it has ended.
+    pub fn wait(mut self) -> Option<i32> {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::HISTORY_STEP;
 use crate::notify::rfc3339;
+use crate::notify::webhook::HookState;
 use crate::sdp::Transport;
 use crate::session::history::{Overview, Point, RoomHistory};
 use crate::session::{Block, Listed, Role};
@@ -208,6 +209,8 @@ pub struct Status {
     pub subscribers: usize,
     pub blocks: usize,
     pub workers: Vec<WorkerJson>,
+    pub events: EventsJson,
+    pub webhooks: Vec<WebhookJson>,
     pub limits: Limits,
 }
 
@@ -225,6 +228,31 @@ pub struct Limits {
     pub connections: usize,
     pub blocks: usize,
     pub block_seconds: u64,
+}
+
+#[derive(Serialize)]
+pub struct EventsJson {
+    pub listeners: usize,
+    /// Cut off because they took nothing.
+    pub slow: u64,
+    /// Not admitted because there were too many.
+    pub refused: u64,
+}
+
+#[derive(Serialize)]
+pub struct WebhookJson {
+    host: String,
+    delivered: u64,
+    failures: u64,
+    dropped: u64,
+    waiting: u64,
+}
+
+impl From<HookState> for WebhookJson {
+    fn from(hook: HookState) -> Self {
+        let HookState { host, delivered, failures, dropped, waiting } = hook;
+        Self { host, delivered, failures, dropped, waiting }
+    }
 }
 
 /// Series of equal length, the oldest point first.

@@ -7,11 +7,13 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use crate::http::Api;
-use crate::http::admin::json::{BlockJson, HistoryJson, Limits, OverviewJson, SessionsJson, Status, WorkerJson};
-use crate::http::admin::{enter, number, query};
+use crate::http::admin::json::{
+    BlockJson, EventsJson, HistoryJson, Limits, OverviewJson, SessionsJson, Status, WorkerJson,
+};
+use crate::http::admin::{enter, number};
 use crate::http::error::ApiError;
 use crate::http::gate::{self, Asked, RoomPath};
-use crate::http::info::{METHODS, fresh};
+use crate::http::info::{METHODS, fresh, query};
 use crate::id::{RoomName, SessionKey};
 use crate::limits;
 
@@ -32,6 +34,8 @@ pub(in crate::http) async fn status(State(api): State<Arc<Api>>, request: Reques
         subscribers: counts.subscribers,
         blocks: api.sessions.blocked().len(),
         workers: counts.by_worker.into_iter().zip(api.sessions.loads()).map(worker).collect(),
+        events: events(&api),
+        webhooks: api.webhooks.states().into_iter().map(Into::into).collect(),
         limits: Limits {
             sessions: limits::SESSIONS,
             connections: limits::HTTP_CONNECTIONS,
@@ -39,6 +43,11 @@ pub(in crate::http) async fn status(State(api): State<Arc<Api>>, request: Reques
             block_seconds: limits::BLOCK_TIME.as_secs(),
         },
     })))
+}
+
+fn events(api: &Api) -> EventsJson {
+    let (listeners, slow, refused) = api.listeners.counts();
+    EventsJson { listeners, slow, refused }
 }
 
 /// All rooms with their last minutes: one cheap call for a page that shows them all.

@@ -9,6 +9,7 @@ use axum::response::Response;
 
 use crate::http::error::ApiError;
 use crate::http::gate::{self, Asked, Methods};
+use crate::http::info::query;
 use crate::http::{Api, info};
 use crate::id::RoomName;
 
@@ -39,12 +40,6 @@ async fn enter(
     }
     gate::admin(api, asked, room).await?;
     Ok(None)
-}
-
-/// A value of the query. What we take from there (names, keys, numbers) is never written with escapes.
-fn query<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-    let pairs = request.uri().query().unwrap_or_default().split('&');
-    pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// A number of the query, where it is there, at most `most`.

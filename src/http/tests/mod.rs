@@ -2,6 +2,7 @@
 
 mod access;
 mod admin;
+mod events;
 mod flows;
 mod limits;
 mod metrics;
