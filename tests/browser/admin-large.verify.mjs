@@ -100,7 +100,7 @@ scenario(`the administrator's page with ${ROOMS} rooms and ${SUBSCRIBERS} subscr
   await page.keyboard.press('End');
   await page.keyboard.press('ArrowUp');
   await page.keyboard.press('ArrowDown');
-  const names = (await api(server, 'overview')).rooms.map(({ name }) => name).sort();
+  const names = (await api(server, 'overview')).rooms.map(({ name }) => name).sort(new Intl.Collator('en', { numeric: true }).compare);
   assert.equal(await page.evaluate(() => document.activeElement.textContent), names.at(-1));
 
   // One room of many, by its name.
