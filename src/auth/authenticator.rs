@@ -1,14 +1,20 @@
 //! The decision.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
 use crate::auth::AuthConfig;
 use crate::auth::digest::Digest;
 use crate::auth::grant::{Action, Grant, Need, Principal, Scope};
+use crate::auth::jwt::{self, Verifier};
 use crate::auth::presented::Presented;
 use crate::auth::refusal::{Refusal, Refusals};
 use crate::auth::tiers::{Door, Tiers};
+use crate::auth::webhook::Webhook;
 use crate::id::RoomName;
+use crate::limits;
+use crate::net::clock;
+use crate::secret::Secret;
 
 /// Knows the credentials, and can be told others while it is asked.
 pub struct Authenticator {
@@ -19,18 +25,22 @@ pub struct Authenticator {
 /// What the operator set, ready to be compared.
 struct Rules {
     tiers: Tiers,
+    verifier: Verifier,
+    webhook: Option<Arc<Webhook>>,
+    session_outlives_token: bool,
 }
 
 impl Authenticator {
     /// From the configuration.
     #[must_use]
     pub fn new(config: &AuthConfig) -> Self {
-        Self { rules: RwLock::new(Arc::new(Rules::new(config))), refusals: Refusals::default() }
+        Self { rules: RwLock::new(Arc::new(Rules::new(config, None))), refusals: Refusals::default() }
     }
 
     /// Takes another configuration; requests that are being looked at end with the old one. Sessions go on.
     pub fn reload(&self, config: &AuthConfig) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(config));
+        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        *rules = Arc::new(Rules::new(config, Some(&rules)));
     }
 
     /// True where publishing or playing needs a credential somewhere.
@@ -51,9 +61,8 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`Refusal`]
-    #[expect(clippy::unused_async, reason = "key sets and webhooks are asked over the network")]
     pub async fn judge(&self, presented: &Presented, need: Need<'_>) -> Result<Grant, Refusal> {
-        self.rules().by_static_token(presented, need)
+        self.rules().judge(presented, need, clock::wall()).await
     }
 
     /// True where a grant that was given for no room in particular shows this room, too.
@@ -63,7 +72,7 @@ impl Authenticator {
         match &grant.scope {
             Scope::Any => true,
             Scope::Rooms(patterns) => {
-                patterns.iter().any(|pattern| pattern.covers(room)) || tiers.opens(Action::Read, Some(room), None)
+                patterns.iter().any(|pattern| pattern.matches(room)) || tiers.opens(Action::Read, Some(room), None)
             }
             Scope::Token(shown) => tiers.opens(Action::Read, Some(room), *shown),
         }
@@ -81,8 +90,57 @@ impl Authenticator {
 }
 
 impl Rules {
-    fn new(config: &AuthConfig) -> Self {
-        Self { tiers: Tiers::new(config) }
+    fn new(config: &AuthConfig, before: Option<&Self>) -> Self {
+        // What it has been told before is kept where it is still the same that is asked.
+        let kept = |url: &String| {
+            let webhook = before.and_then(|before| before.webhook.clone()).filter(|webhook| webhook.url() == url);
+            webhook.unwrap_or_else(|| Arc::new(Webhook::new(url)))
+        };
+        Self {
+            tiers: Tiers::new(config),
+            verifier: Verifier::new(&config.jwt, before.map(|before| &before.verifier)),
+            webhook: config.webhook_url.as_ref().map(kept),
+            session_outlives_token: config.session_outlives_token,
+        }
+    }
+
+    async fn judge(&self, presented: &Presented, need: Need<'_>, now: SystemTime) -> Result<Grant, Refusal> {
+        let mut verdict = self.by_static_token(presented, need);
+        if verdict.is_err() && self.verifier.is_enabled() {
+            verdict = self.by_signed_token(presented, need, now).await.unwrap_or(verdict);
+        }
+        // Who is an administrator is not for others to say.
+        if let (Err(_), Some(webhook)) = (&verdict, &self.webhook)
+            && need.action != Action::Admin
+        {
+            verdict = webhook.ask(presented, need, now).await;
+        }
+        let session_until = |grant: &Grant| self.session_until(grant.expires_at?, now);
+        verdict.map(|grant| Grant { session_until: session_until(&grant), ..grant })
+    }
+
+    /// A session that begins after the end of its token, in the time that clocks may differ, has that time.
+    fn session_until(&self, expires_at: SystemTime, now: SystemTime) -> Option<SystemTime> {
+        let late = if expires_at > now { Duration::ZERO } else { limits::TOKEN_LEEWAY };
+        (!self.session_outlives_token).then_some(expires_at + late)
+    }
+
+    /// The first signed token that is good for it; `None` where there is none that is signed.
+    async fn by_signed_token(
+        &self,
+        presented: &Presented,
+        need: Need<'_>,
+        now: SystemTime,
+    ) -> Option<Result<Grant, Refusal>> {
+        let mut verdict = None;
+        for token in presented.tokens().map(Secret::expose).filter(|token| jwt::is_signed(token)) {
+            let claims = self.verifier.verify(token, now).await;
+            match claims.and_then(|claims| claims.permit(need)) {
+                Ok(grant) => return Some(Ok(grant)),
+                Err(refusal) => verdict = Some(Err(refusal)),
+            }
+        }
+        verdict
     }
 
     fn by_static_token(&self, presented: &Presented, need: Need<'_>) -> Result<Grant, Refusal> {
@@ -100,19 +158,22 @@ impl Rules {
             return Ok(Grant { admin: action == Action::Admin, ..Grant::new(principal, scope) });
         }
         Err(match shown {
-            _ if action == Action::Admin && self.tiers.door(action, None) == Door::Closed => Refusal::NoAdmin,
+            _ if action == Action::Admin && !self.has_admin() => Refusal::NoAdmin,
             _ if presented.is_too_long() => Refusal::TooLong,
             None => Refusal::Missing,
             Some(_) => Refusal::WrongToken,
         })
+    }
+
+    fn has_admin(&self) -> bool {
+        self.verifier.is_enabled() || self.tiers.door(Action::Admin, None) != Door::Closed
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::ClientAddress;
-    use crate::secret::Secret;
+    use crate::id::{ClientAddress, RoomPattern};
 
     fn room(name: &str) -> RoomName {
         RoomName::parse(name).unwrap()
@@ -197,7 +258,7 @@ mod tests {
         let config = AuthConfig {
             token: Some(Secret::new("g")),
             rooms: vec![crate::auth::RoomAccess {
-                pattern: crate::auth::pattern::Pattern::parse("own").unwrap(),
+                pattern: RoomPattern::parse("own").unwrap(),
                 token: Some(Secret::new("r")),
                 play: None,
                 play_token: None,

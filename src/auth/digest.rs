@@ -1,6 +1,6 @@
 //! A token as it is kept and compared.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq as _;
@@ -18,6 +18,15 @@ impl Digest {
     pub fn of(token: &Secret) -> Self {
         let bytes = digest(&SHA256, token.expose().as_bytes());
         Self(bytes.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+    }
+
+    /// In hexadecimal digits, for who knows the token too.
+    #[must_use]
+    pub fn hexadecimal(&self) -> String {
+        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 }
 
@@ -46,5 +55,7 @@ mod tests {
         assert_ne!(of("a"), of("b"));
         assert_ne!(of("a"), of(""));
         assert_eq!(format!("{:?}", of("a")), "(digest)");
+        let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(of("abc").hexadecimal(), known, "FIPS 180-4's example");
     }
 }

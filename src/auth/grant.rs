@@ -3,8 +3,7 @@
 use std::time::SystemTime;
 
 use crate::auth::digest::Digest;
-use crate::auth::pattern::Pattern;
-use crate::id::RoomName;
+use crate::id::{RoomName, RoomPattern};
 
 /// What a request wants to do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -88,8 +87,7 @@ pub(super) enum Scope {
     /// All of them.
     Any,
     /// Those that one of the patterns covers.
-    #[allow(dead_code, reason = "signed tokens make it")]
-    Rooms(Vec<Pattern>),
+    Rooms(Vec<RoomPattern>),
     /// Those whose static token this is, and those that need none.
     Token(Option<Digest>),
 }

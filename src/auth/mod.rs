@@ -1,18 +1,25 @@
 //! Who may: what a request shows becomes a [`Grant`], or a [`Refusal`] with a name. [`Authenticator`] is the one place
 //! where that is decided.
 //!
-//! A room's static tokens come before those of all rooms, and a signed token is an alternative to either. With nothing
-//! configured all may, but nobody is an administrator. A client hears `unauthorized` and nothing more.
+//! A room's static tokens come before those of all rooms; a signed token is an alternative to either, and a webhook to
+//! both. With nothing configured all may, but nobody is an administrator. A client hears `unauthorized` and nothing
+//! more.
 
 mod authenticator;
 mod digest;
 mod grant;
-pub mod pattern;
+pub mod jwt;
 mod presented;
 mod refusal;
+#[cfg(test)]
+mod testing;
 mod tiers;
+mod webhook;
+#[cfg(test)]
+mod webhook_tests;
 
-use crate::auth::pattern::Pattern;
+use crate::auth::jwt::JwtConfig;
+use crate::id::RoomPattern;
 use crate::secret::Secret;
 
 pub use crate::auth::authenticator::Authenticator;
@@ -33,9 +40,12 @@ pub struct AuthConfig {
     pub publish_token: Option<Secret>,
     /// The administrator's token; without one, and without signed tokens, nobody is an administrator.
     pub admin_token: Option<Secret>,
-    /// Rooms with tokens of their own. The entry that names a room exactly is the room's, else the first whose pattern
-    /// covers it.
+    /// Rooms with rules of their own. Of several that fit a room, the first one that says something decides.
     pub rooms: Vec<RoomAccess>,
+    /// Signed tokens.
+    pub jwt: JwtConfig,
+    /// Where it is asked who may, when no token says so.
+    pub webhook_url: Option<String>,
     /// A session goes on when the signed token it began with has expired.
     pub session_outlives_token: bool,
 }
@@ -49,6 +59,8 @@ impl Default for AuthConfig {
             publish_token: None,
             admin_token: None,
             rooms: Vec::new(),
+            jwt: JwtConfig::default(),
+            webhook_url: None,
             session_outlives_token: true,
         }
     }
@@ -56,9 +68,8 @@ impl Default for AuthConfig {
 
 impl AuthConfig {
     /// True where there are credentials besides static tokens.
-    #[allow(clippy::unused_self)]
     fn has_other_credentials(&self) -> bool {
-        false
+        self.jwt.is_enabled() || self.webhook_url.is_some()
     }
 }
 
@@ -76,7 +87,7 @@ pub enum PlayPolicy {
 #[derive(Clone, Debug)]
 pub struct RoomAccess {
     /// Which rooms.
-    pub pattern: Pattern,
+    pub pattern: RoomPattern,
     /// The token for publishing and playing.
     pub token: Option<Secret>,
     /// Whether playing needs a token. Where it is not set but a token to play is, it does.

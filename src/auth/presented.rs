@@ -9,7 +9,6 @@ use crate::secret::Secret;
 pub struct Presented {
     authorization: Shown,
     x_auth_token: Shown,
-    #[allow(dead_code, reason = "a webhook is told of it")]
     pub(super) address: ClientAddress,
 }
 
@@ -42,7 +41,6 @@ impl Presented {
     }
 
     /// All tokens, where a signed one may be among them.
-    #[allow(dead_code, reason = "signed tokens need it")]
     pub(super) fn tokens(&self) -> impl Iterator<Item = &Secret> {
         self.x_auth_token.token().into_iter().chain(self.authorization.token())
     }

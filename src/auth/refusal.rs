@@ -19,6 +19,12 @@ macro_rules! refusals {
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
+
+            /// What it means, for the operator; it begins with a space.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+)),* }
+            }
         }
     };
 }
@@ -32,6 +38,38 @@ refusals! {
     WrongToken = "wrong_token",
     /// No administrator is configured.
     NoAdmin = "no_admin",
+    /// No signed token: header, claims or signature cannot be read, or a claim has another type than it may have.
+    Malformed = "malformed",
+    /// The header demands (`crit`) what is not known here.
+    Critical = "critical_header",
+    /// No key is configured for tokens of its algorithm (`alg`).
+    Algorithm = "algorithm",
+    /// The key set has no such key (`kid`), or could not be had.
+    UnknownKey = "unknown_key",
+    /// The signature is not that of a key that is configured.
+    Signature = "signature",
+    /// Its time (`exp`) is over.
+    Expired = "expired",
+    /// It never ends, and `jwt_require_expiry` is set.
+    NoExpiry = "no_expiry",
+    /// Its time (`nbf`) has not come.
+    NotYet = "not_yet",
+    /// Somebody else signed it (`iss`).
+    Issuer = "issuer",
+    /// It is for somebody else (`aud`).
+    Audience = "audience",
+    /// It is about other rooms (`room`).
+    Room = "room",
+    /// It is for something else (`actions`).
+    Action = "action",
+    /// It is no administrator's (`role`, `admin`).
+    NotAdmin = "not_admin",
+    /// The webhook says no.
+    Denied = "webhook_denied",
+    /// The webhook did not answer in time, or not as it should.
+    WebhookFailed = "webhook_failed",
+    /// As many questions as there may be wait for the webhook's answer.
+    WebhookBusy = "webhook_busy",
 }
 
 /// How often each refusal came.

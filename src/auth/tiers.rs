@@ -1,12 +1,9 @@
 //! The static tokens, as they are compared: of a room, or else of all rooms.
 
-use std::collections::BTreeMap;
-
 use crate::auth::digest::Digest;
 use crate::auth::grant::Action;
-use crate::auth::pattern::Pattern;
 use crate::auth::{AuthConfig, PlayPolicy, RoomAccess};
-use crate::id::RoomName;
+use crate::id::{RoomName, RoomPattern};
 
 /// The tokens of one tier.
 #[derive(Clone, Default, Debug)]
@@ -31,10 +28,8 @@ pub(super) enum Door {
 #[derive(Clone, Default, Debug)]
 pub(super) struct Tiers {
     global: Tier,
-    /// Rooms with an entry of their own.
-    exact: BTreeMap<Box<str>, Tier>,
     /// In the order in which they were written.
-    patterns: Vec<(Pattern, Tier)>,
+    rooms: Vec<(RoomPattern, Tier)>,
     admin: Option<Digest>,
     /// There are other credentials (signed tokens, a webhook): without any of ours it is not open.
     others: bool,
@@ -50,24 +45,16 @@ impl Tiers {
             let policy = entry.play.or(play.map(|_| PlayPolicy::Token));
             Tier { publish, play, policy }
         };
-        let mut tiers = Self {
+        Self {
             global: Tier {
                 publish: digest(&config.publish_token, &config.token),
                 play: digest(&config.play_token, &config.token),
                 policy: Some(config.play),
             },
+            rooms: config.rooms.iter().map(|entry| (entry.pattern.clone(), tier(entry))).collect(),
             admin: config.admin_token.as_ref().map(Digest::of),
             others: config.has_other_credentials(),
-            ..Self::default()
-        };
-        for entry in &config.rooms {
-            if entry.pattern.is_exact() {
-                tiers.exact.entry(entry.pattern.as_str().into()).or_insert_with(|| tier(entry));
-            } else {
-                tiers.patterns.push((entry.pattern.clone(), tier(entry)));
-            }
         }
-        tiers
     }
 
     /// The door to a room, or to what is about no room in particular.
@@ -75,10 +62,9 @@ impl Tiers {
         if action == Action::Admin {
             return self.admin.map_or(Door::Closed, Door::Token);
         }
-        let own = room.and_then(|room| self.entry(room));
-        let tier = |pick: fn(&Tier) -> Option<Digest>| own.and_then(pick).or(pick(&self.global));
-        let (publish, play) = (tier(|tier| tier.publish), tier(|tier| tier.play));
-        let policy = own.and_then(|own| own.policy).or(self.global.policy).unwrap_or_default();
+        let publish = self.first(room, |tier| tier.publish);
+        let play = self.first(room, |tier| tier.play);
+        let policy = self.first(room, |tier| tier.policy).unwrap_or_default();
         let (token, public) = match action {
             Action::Publish => (publish, false),
             _ => (play, policy == PlayPolicy::Open),
@@ -91,8 +77,7 @@ impl Tiers {
     /// True where the token opens some room, or what is about none; each token is compared, whichever fits.
     pub fn opens_some(&self, action: Action, shown: Option<Digest>) -> bool {
         let global = self.opens(action, None, shown);
-        let tiers = self.exact.values().chain(self.patterns.iter().map(|(_, tier)| tier));
-        let own = tiers.fold(false, |found, tier| {
+        let own = self.rooms.iter().fold(false, |found, (_, tier)| {
             let token = if action == Action::Publish { tier.publish } else { tier.play };
             found | token.is_some_and(|token| shown == Some(token))
         });
@@ -110,14 +95,15 @@ impl Tiers {
 
     /// True where a credential is asked for somewhere.
     pub fn is_guarded(&self) -> bool {
-        let tiers = self.exact.values().chain(self.patterns.iter().map(|(_, tier)| tier)).chain([&self.global]);
-        self.others || tiers.into_iter().any(|tier| tier.publish.is_some() || tier.play.is_some())
+        let mut tiers = self.rooms.iter().map(|(_, tier)| tier).chain([&self.global]);
+        self.others || tiers.any(|tier| tier.publish.is_some() || tier.play.is_some())
     }
 
-    /// An entry for this very room, or else the first whose pattern covers it.
-    fn entry(&self, room: &RoomName) -> Option<&Tier> {
-        let by_pattern = || self.patterns.iter().find(|(pattern, _)| pattern.covers(room)).map(|(_, tier)| tier);
-        self.exact.get(room.as_str()).or_else(by_pattern)
+    /// What the first tier says that says something: those of the room in their order, then that of all rooms.
+    fn first<T>(&self, room: Option<&RoomName>, pick: fn(&Tier) -> Option<T>) -> Option<T> {
+        let fits = |pattern: &RoomPattern| room.is_some_and(|room| pattern.matches(room));
+        let own = self.rooms.iter().filter(|(pattern, _)| fits(pattern)).find_map(|(_, tier)| pick(tier));
+        own.or_else(|| pick(&self.global))
     }
 }
 
@@ -132,7 +118,7 @@ mod tests {
 
     fn room(pattern: &str, [token, play, publish]: [&str; 3], policy: Option<PlayPolicy>) -> RoomAccess {
         RoomAccess {
-            pattern: Pattern::parse(pattern).unwrap(),
+            pattern: RoomPattern::parse(pattern).unwrap(),
             token: secret(token),
             play: policy,
             play_token: secret(play),
@@ -213,18 +199,19 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_name_comes_before_patterns_and_those_in_their_order() {
+    fn of_several_that_fit_the_first_that_says_something_decides() {
         let tiers = Tiers::new(&AuthConfig {
             rooms: vec![
+                room("live-1", ["", "rp", ""], None),
                 room("live-*", ["r", "", ""], None),
-                room("*", ["g", "", ""], None),
-                room("live-1", ["a", "", ""], None),
-                room("live-1", ["rp", "", ""], None),
+                room("*", ["g", "", ""], Some(PlayPolicy::Open)),
             ],
             ..AuthConfig::default()
         });
-        for (name, token) in [("live-1", "a"), ("live-2", "r"), ("other", "g"), ("", "*")] {
-            assert_eq!(door(&tiers, Action::Publish, name), token, "{name}");
+        for (name, publish, play) in [("live-1", "r", "rp"), ("live-2", "r", "r"), ("other", "g", "*"), ("", "*", "*")]
+        {
+            assert_eq!(door(&tiers, Action::Publish, name), publish, "{name}");
+            assert_eq!(door(&tiers, Action::Play, name), play, "{name}");
         }
     }
 

@@ -1,11 +1,13 @@
 //! `[http]`: the listener, and what clients are told.
 
+use std::time::Duration;
+
 use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section};
-use crate::config::parse::{PRINTABLE, list, printable};
+use crate::config::parse::{PRINTABLE, list, number, printable};
 use crate::config::source::{Source, Values as _};
 use crate::http::cors::AllowedOrigin;
-use crate::http::ice::IceServer;
+use crate::http::ice::{IceServer, TurnCredentials};
 use crate::http::{HttpConfig, ListenAddr};
 
 /// Where it listens.
@@ -47,16 +49,33 @@ const TURN_PASSWORD: Key = Key::new("ice.turn_password", "TURN_PASSWORD", "", "p
     .expects(PRINTABLE)
     .sample("change me")
     .secret();
+const TURN_SECRET: Key = Key::new(
+    "ice.turn_secret",
+    "TURN_SECRET",
+    "",
+    "secret shared with the TURN servers (coturn's use-auth-secret), instead of name and password: each session gets \
+     its own",
+)
+.sample("change me")
+.secret();
+const TURN_LIFETIME: Key = Key::new(
+    "ice.turn_lifetime_s",
+    "TURN_LIFETIME_S",
+    "86400",
+    "seconds after which the TURN credentials of a session end, and with them what is relayed",
+)
+.expects("a number of seconds from 60 to 31536000")
+.number();
 
 /// `[http]`
 pub const HTTP: Section = Section { about: "The listener of pages and API.", keys: &[&ADDRESS, &ALLOWED_ORIGIN] };
 /// `[ice]`
 pub const ICE: Section = Section {
     about: "STUN and TURN servers that clients are told of.",
-    keys: &[&STUN_URLS, &TURN_URLS, &TURN_USERNAME, &TURN_PASSWORD],
+    keys: &[&STUN_URLS, &TURN_URLS, &TURN_USERNAME, &TURN_PASSWORD, &TURN_SECRET, &TURN_LIFETIME],
 };
 
-const TURN_CREDENTIALS: &str = "a user name and a password, because TURN_URLS is set";
+const TURN_CREDENTIALS: &str = "a user name and a password, or TURN_SECRET, because TURN_URLS is set";
 
 /// Reads both sections.
 ///
@@ -67,6 +86,7 @@ pub fn read(source: &Source<'_>) -> Result<HttpConfig, ConfigError> {
         address: source.value(&ADDRESS, ListenAddr::parse)?,
         allowed_origin: source.value(&ALLOWED_ORIGIN, AllowedOrigin::parse)?,
         ice_servers: ice_servers(source)?,
+        private_address: super::metrics::read(source)?,
         ..HttpConfig::default()
     })
 }
@@ -78,15 +98,17 @@ fn ice_servers(source: &Source<'_>) -> Result<Vec<IceServer>, ConfigError> {
     if password.as_ref().is_some_and(|password| printable(password.expose()).is_none()) {
         return Err(source.misfit(&TURN_PASSWORD, PRINTABLE));
     }
+    let lifetime = |text: &str| number(text).filter(|seconds| (60..=31_536_000).contains(seconds));
+    let lifetime = Duration::from_secs(source.value(&TURN_LIFETIME, lifetime)?);
     let turn = source.value(&TURN_URLS, |text| list(text, IceServer::turn_url))?;
-    match (turn.is_empty(), user, password) {
-        (true, _, _) => {}
-        (false, Some(user), Some(password)) => {
-            servers.extend(turn.into_iter().map(|url| IceServer::turn(url, &user, &password)));
-        }
+    let credentials = match (source.secret(&TURN_SECRET)?, user, password) {
+        _ if turn.is_empty() => return Ok(servers),
+        (Some(secret), _, _) => TurnCredentials::Shared { secret, lifetime },
+        (None, Some(user), Some(password)) => TurnCredentials::Fixed { user, password },
         // Browsers refuse a TURN server without both.
-        (false, None, _) => return Err(source.misfit(&TURN_USERNAME, TURN_CREDENTIALS)),
-        (false, _, None) => return Err(source.misfit(&TURN_PASSWORD, TURN_CREDENTIALS)),
-    }
+        (None, None, _) => return Err(source.misfit(&TURN_USERNAME, TURN_CREDENTIALS)),
+        (None, _, None) => return Err(source.misfit(&TURN_PASSWORD, TURN_CREDENTIALS)),
+    };
+    servers.extend(turn.into_iter().map(|url| IceServer::turn(url, credentials.clone())));
     Ok(servers)
 }

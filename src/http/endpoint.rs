@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::http::Api;
 use crate::http::body;
 use crate::http::gate::{Methods, Pass};
+use crate::net::clock;
 use crate::session::Created;
 
 /// `Accept-Post` (the Linked Data Platform's, as WHIP uses it) and `Accept-Patch` (RFC 5789).
@@ -39,8 +40,8 @@ pub(super) fn options(api: &Api, pass: &Pass) -> Response {
 }
 
 pub(super) fn add_links(api: &Api, authorised: bool, headers: &mut HeaderMap) {
-    for link in api.settings().ice.links(authorised) {
-        headers.append(LINK, link.clone());
+    for link in api.settings().ice.links(authorised, clock::wall()) {
+        headers.append(LINK, link);
     }
 }
 

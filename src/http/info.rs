@@ -14,6 +14,7 @@ use crate::http::Api;
 use crate::http::error::ApiError;
 use crate::http::gate::{self, Asked, Methods, RoomPath};
 use crate::http::ice::IceServerJson;
+use crate::net::clock;
 use crate::session::rooms::RoomView;
 
 /// Methods of everything that is only read.
@@ -82,7 +83,7 @@ pub(super) async fn bootstrap(State(api): State<Arc<Api>>, request: Request) -> 
     Ok(fresh(Json(Bootstrap {
         auth_enabled: api.auth.is_enabled(),
         record_enabled: false,
-        ice_servers: api.settings().ice.json(authorised),
+        ice_servers: api.settings().ice.json(authorised, clock::wall()),
         features: Features { rooms: true, records: false },
     })))
 }

@@ -41,6 +41,12 @@ impl Clock {
     }
 }
 
+/// The wall clock, for what others date: tokens, webhooks.
+#[must_use]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ use tokio::time::{Instant, timeout};
 use crate::auth::{Grant, Principal};
 use crate::id::{Mid, RoomName, SessionId};
 use crate::limits;
+use crate::net::clock;
 use crate::notify::What;
 use crate::rtp::codec::Format;
 use crate::sdp::answer::{Local, answer_play, answer_publish};
@@ -44,7 +45,7 @@ impl Sessions {
         if let Some(codecs) = &rules.codecs {
             offer.keep_codecs(codecs);
         }
-        let mut admission = self.reserve(Role::Publisher, room, (&grant.principal, client), &offer)?;
+        let mut admission = self.reserve(Role::Publisher, room, (grant, client), &offer)?;
         let answer = admission.local(|local| answer_publish(&offer, local))?;
         let mid = first_mid(answer.tracks.iter().map(|track| &track.mid));
         let formats = answer.tracks.iter().map(|track| track.format.clone()).collect();
@@ -80,7 +81,7 @@ impl Sessions {
             return Err(SessionError::NoPublisher);
         }
         let offer = Offer::parse(offer)?;
-        let mut admission = self.reserve(Role::Subscriber, room, (&grant.principal, client), &offer)?;
+        let mut admission = self.reserve(Role::Subscriber, room, (grant, client), &offer)?;
         let mut ssrcs = random::Ssrcs::default();
         let published = std::mem::take(&mut admission.reserved.formats);
         let answer = admission.local(|local| answer_play(&offer, local, &published, &mut || ssrcs.next()))?;
@@ -104,7 +105,7 @@ impl Sessions {
         &self,
         role: Role,
         room: &RoomName,
-        (principal, client): (&Principal, Client),
+        (grant, client): (&Grant, Client),
         offer: &Offer,
     ) -> Result<Admission<'_>, SessionError> {
         let id = random::session_id();
@@ -113,12 +114,15 @@ impl Sessions {
         let reserved = {
             let mut registry = self.registry();
             registry.measure(Instant::now(), &self.workers.awake());
-            registry.reserve(id, role, room, (principal.clone(), client), ice)
+            registry.reserve(id, role, room, (grant.principal.clone(), client), ice)
         };
         let reserved = reserved.map_err(|_| {
             self.bus.tell_limit(Some(room), "sessions");
             FULL
         })?;
+        if let Some(end) = grant.session_until {
+            self.end_at(id, end, clock::wall());
+        }
         let credentials = random::credentials();
         let (room, began) = (room.clone(), Instant::now());
         Ok(Admission {

@@ -9,6 +9,7 @@ mod block;
 mod close;
 pub mod counts;
 mod drain;
+mod expiry;
 pub mod history;
 pub mod inspect;
 mod list;
@@ -21,6 +22,7 @@ mod registry;
 mod resource;
 pub mod rooms;
 pub mod rules;
+pub mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod workers;
@@ -30,7 +32,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::debug;
 
 use crate::id::SessionId;
@@ -197,10 +199,21 @@ impl Sessions {
         self.registry().len()
     }
 
-    /// Takes in what the workers say, until the last of them has ended or nobody else holds the sessions.
+    /// Takes in what the workers say, and ends the sessions whose time is over, until the last worker has ended or
+    /// nobody else holds the sessions.
     pub async fn follow(sessions: Weak<Self>, mut events: mpsc::Receiver<(usize, Event)>) {
-        while let Some((_, event)) = events.recv().await {
-            let Some(sessions) = sessions.upgrade() else { return };
+        let mut tick = interval(expiry::INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                now = tick.tick() => {
+                    let Some(sessions) = sessions.upgrade() else { return };
+                    sessions.end_expired(now);
+                    continue;
+                }
+            };
+            let (Some((_, event)), Some(sessions)) = (event, sessions.upgrade()) else { return };
             match event {
                 Event::Connected { session, gcm } => sessions.handle_connected(session, gcm),
                 Event::Ended { session, reason, summary } => {

@@ -56,6 +56,8 @@ pub(super) struct Resource {
     pub confirmed: bool,
     /// When its offer came; once it is admitted, when that was.
     pub since: Instant,
+    /// When it ends with the credential it began with.
+    pub until: Option<Instant>,
     /// DTLS is up: with AES-GCM, or with AES-CM.
     pub gcm: Option<bool>,
     /// The part that changes with an ICE restart.
@@ -206,6 +208,7 @@ impl Registry {
             at: notify::now(),
             confirmed: false,
             since: Instant::now(),
+            until: None,
             gcm: None,
             ice,
             mid: Mid("".into()),
@@ -303,6 +306,12 @@ impl Registry {
         self.sessions.iter()
     }
 
+    /// Admitted sessions whose time is over.
+    pub fn expired(&mut self, now: Instant) -> impl Iterator<Item = (SessionId, &mut Resource)> {
+        let sessions = self.sessions.iter_mut().map(|(id, resource)| (*id, resource));
+        sessions.filter(move |(_, resource)| resource.confirmed && resource.until.is_some_and(|until| until <= now))
+    }
+
     pub fn room(&self, name: &RoomName) -> Option<&Room> {
         self.rooms.get(name)
     }
@@ -329,6 +338,20 @@ impl Registry {
             count.subscribers += usize::from(resource.role == Role::Subscriber);
             count.gcm += usize::from(gcm);
             count.cm += usize::from(!gcm);
+        }
+        counts
+    }
+
+    /// Sessions by the names of their roles and states: all there are, if it is none.
+    pub fn by_state(&self) -> BTreeMap<(&'static str, &'static str), usize> {
+        let state = |resource: &Resource| if resource.gcm.is_some() { "connected" } else { "connecting" };
+        let roles = [Role::Publisher, Role::Subscriber];
+        let mut counts: BTreeMap<_, _> = roles
+            .into_iter()
+            .flat_map(|role| [((role.name(), "connected"), 0), ((role.name(), "connecting"), 0)])
+            .collect();
+        for resource in self.sessions.values() {
+            *counts.entry((resource.role.name(), state(resource))).or_default() += 1;
         }
         counts
     }

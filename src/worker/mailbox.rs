@@ -37,6 +37,8 @@ pub enum EndReason {
     CodecMismatch,
     /// The room was closed.
     RoomClosed,
+    /// The credential that it began with has expired.
+    TokenExpired,
     /// The server stops.
     Shutdown,
     /// The publisher sent more bits per second than it may, for longer than it may.
@@ -45,7 +47,7 @@ pub enum EndReason {
 
 impl EndReason {
     /// All reasons.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Deleted,
         Self::CloseNotify,
         Self::ConsentExpired,
@@ -55,6 +57,7 @@ impl EndReason {
         Self::TakenOver,
         Self::CodecMismatch,
         Self::RoomClosed,
+        Self::TokenExpired,
         Self::Shutdown,
         Self::BitrateExceeded,
     ];
@@ -72,6 +75,7 @@ impl EndReason {
             Self::TakenOver => "taken_over",
             Self::CodecMismatch => "codec_mismatch",
             Self::RoomClosed => "room_closed",
+            Self::TokenExpired => "token_expired",
             Self::Shutdown => "shutdown",
             Self::BitrateExceeded => "bitrate_exceeded",
         }

@@ -3,6 +3,7 @@
 mod admin;
 mod flows;
 mod limits;
+mod metrics;
 mod openapi;
 mod patch;
 mod server;
@@ -18,7 +19,7 @@ use tower::ServiceExt as _;
 
 use crate::auth::AuthConfig;
 use crate::http::cors::AllowedOrigin;
-use crate::http::ice::IceServer;
+use crate::http::ice::{IceServer, TurnCredentials};
 use crate::http::{Api, HttpConfig};
 use crate::id::SessionId;
 use crate::secret::Secret;
@@ -67,7 +68,8 @@ impl Fixture {
     /// With more of the configuration changed.
     pub fn configured(session: SessionConfig, token: Option<&str>, change: impl FnOnce(&mut HttpConfig)) -> Self {
         let (sessions, workers) = testing::sessions(session, 2);
-        let turn = IceServer::turn("turn:t.example:3478".into(), "user", &Secret::new("turn-password"));
+        let turn = TurnCredentials::Fixed { user: "user".into(), password: Secret::new("turn-password") };
+        let turn = IceServer::turn("turn:t.example:3478".into(), turn);
         let mut config = HttpConfig {
             ice_servers: vec![IceServer::stun("stun:s.example:3478").unwrap(), turn],
             ..HttpConfig::default()

@@ -1,0 +1,61 @@
+//! Signed tokens, by the one who decides.
+
+mod attacks;
+mod sets;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::sign::Signer;
+use super::{JwtConfig, Key};
+use crate::auth::{Action, AuthConfig, Authenticator, Need, Presented, Refusal};
+use crate::id::{ClientAddress, RoomName};
+use crate::secret::Secret;
+
+pub(super) const SECRET: &str = "a secret of the operator, long enough";
+
+pub(super) fn pem(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/tests/data/jwt/{name}.pem", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+pub(super) fn signer(name: &str) -> Signer {
+    if name == "secret" { Signer::Secret(Secret::new(SECRET)) } else { Signer::from_pem(&pem(name)).unwrap() }
+}
+
+pub(super) fn public(name: &str) -> Key {
+    Key::from_pem(&pem(&format!("{name}.pub"))).unwrap()
+}
+
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+pub(super) fn token(signer: &Signer, claims: &Value) -> String {
+    signer.sign(&json!({}), claims).unwrap()
+}
+
+/// A token with any header and claims, as text, signed by HMAC with any bytes.
+pub(super) fn raw(header: &str, claims: &str, secret: &[u8]) -> String {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
+    let signature = URL_SAFE_NO_PAD.encode(ring::hmac::sign(&key, message.as_bytes()));
+    format!("{message}.{signature}")
+}
+
+pub(super) fn with(jwt: JwtConfig) -> Authenticator {
+    Authenticator::new(&AuthConfig { jwt, ..AuthConfig::default() })
+}
+
+pub(super) async fn ask(auth: &Authenticator, token: &str) -> Option<Refusal> {
+    ask_for(auth, token, Action::Publish).await
+}
+
+pub(super) async fn ask_for(auth: &Authenticator, token: &str, action: Action) -> Option<Refusal> {
+    let room = RoomName::parse("room").unwrap();
+    let bearer = format!("Bearer {token}");
+    let presented = Presented::new(Some(&bearer), None, ClientAddress::UNKNOWN);
+    auth.authorize(&presented, Need::in_room(action, &room)).await.err()
+}
