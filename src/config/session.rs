@@ -110,7 +110,6 @@ pub fn read(source: &Source<'_>) -> Result<SessionConfig, ConfigError> {
         rooms,
         max_subscribers: limits::max_subscribers(source)?,
         quotas: limits::quotas(source)?,
-        ..SessionConfig::default()
     })
 }
 
