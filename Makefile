@@ -13,7 +13,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 VENV := tests/clients/.venv
 NODE_MODULES := tests/browser/node_modules/.installed tests/clients/node_modules/.installed
 
-.PHONY: help demo run test lint unit clients firefox verify bench bench-load counts baseline config deps packages
+.PHONY: help demo run release generated deb test lint unit clients firefox verify bench bench-load counts baseline config deps packages
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -25,6 +25,18 @@ demo: ## builds the server, starts it with a picture of its own, and says which 
 run: ## builds and starts the server; the environment configures it (README.md)
 	@scripts/require.sh rust
 	cargo run --release --locked -- serve
+
+# What `rillcast --version` says of where it came from.
+release: export RILLCAST_COMMIT = $(shell git rev-parse --short HEAD 2>/dev/null)
+release: ## the binary for others, target/release/rillcast: it knows its commit
+	@scripts/require.sh rust
+	cargo build --release --locked --bin rillcast
+
+generated: release ## man pages and shell completions, in target/generated
+	target/release/rillcast generate target/generated
+
+deb: generated ## a Debian package, in target/debian; needs cargo-deb (cargo install cargo-deb)
+	cargo deb --no-build --strip
 
 test: deps lint unit counts clients ## everything that guards a change; installs what it needs
 

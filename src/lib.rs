@@ -22,7 +22,7 @@
 //! sfu        sans-IO: one room, from one publisher to many subscribers
 //! rtp        packet view and writer, sequence arithmetic, codec peeks
 //! net        sockets and the clock
-//! id limits secret  leaves
+//! id limits secret version  leaves
 //! ```
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test needs some instant to count from"))]
@@ -54,4 +54,5 @@ pub mod secret;
 pub mod session;
 pub mod sfu;
 pub mod telemetry;
+pub mod version;
 pub mod worker;

@@ -15,7 +15,7 @@ mod rust;
 mod samples;
 
 /// The modules in the order of `src/lib.rs`: each one may import itself and what stands behind it.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "cli",
     "app",
     "config",
@@ -36,6 +36,7 @@ const ORDER: [&str; 20] = [
     "id",
     "limits",
     "secret",
+    "version",
 ];
 
 /// Modules that are told the time, take input and are drained; and what they have no business with.

@@ -1,8 +1,10 @@
 //! `rillcast healthcheck`: asks a server whether it is well, for containers and scripts.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::Failure;
+use crate::cli::serve::with_file;
 use crate::config::Config;
 use crate::config::source::Source;
 use crate::http::ListenAddr;
@@ -14,19 +16,28 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     /// What to ask; /readyz instead of /healthz also tells whether new sessions are taken [default: /healthz on this
-    /// machine, at the port of HTTP_ADDR]
-    pub(super) url: Option<String>,
+    /// machine, where file and environment have the server listen]
+    url: Option<String>,
+
+    /// The server's file, where no URL is given [env: CONFIG_FILE]
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    config: Option<PathBuf>,
 }
 
-pub(super) fn run(url: Option<String>) -> Result<(), Failure> {
-    let url = url.map_or_else(own_url, Ok)?;
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let url = args.url.map_or_else(|| own_url(args.config.as_deref()), Ok)?;
+    ask(&url)
+}
+
+fn ask(url: &str) -> Result<(), Failure> {
     let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
     // ureq makes an error of every status from 400 on.
-    agent.get(&url).call().map(drop).map_err(|error| Failure::Failed(format!("{url}: {error}")))
+    agent.get(url).call().map(drop).map_err(|error| Failure::Failed(format!("{url}: {error}")))
 }
 
-fn own_url() -> Result<String, Failure> {
-    let config = Config::read(&Source::environment()).map_err(Failure::usage)?;
+fn own_url(file: Option<&Path>) -> Result<String, Failure> {
+    let read = || Config::read(&with_file(Source::environment(), file)?);
+    let config = read().map_err(Failure::usage)?;
     let host = match config.http.address {
         ListenAddr::Any(port) => format!("127.0.0.1:{port}"),
         ListenAddr::One(address) if address.ip().is_unspecified() => format!("127.0.0.1:{}", address.port()),
@@ -53,10 +64,26 @@ mod tests {
                 assert!(read > 0);
                 write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
             });
-            assert_eq!(run(Some(url)).is_ok(), well, "{status}");
+            assert_eq!(ask(&url).is_ok(), well, "{status}");
             server.join().unwrap();
         }
-        let failure = run(Some("http://127.0.0.1:1/healthz".into())).unwrap_err();
+        let failure = ask("http://127.0.0.1:1/healthz").unwrap_err();
         assert_eq!(failure.exit_code(), 1);
+    }
+
+    #[test]
+    fn the_file_says_where_the_server_is() {
+        let file = std::env::temp_dir().join(format!("rillcast-healthcheck-{}.toml", std::process::id()));
+        for (address, url) in [
+            (":9000", "http://127.0.0.1:9000/healthz"),
+            ("0.0.0.0:9001", "http://127.0.0.1:9001/healthz"),
+            ("[::1]:9002", "http://[::1]:9002/healthz"),
+            ("192.0.2.1:9003", "http://192.0.2.1:9003/healthz"),
+        ] {
+            std::fs::write(&file, format!("[http]\naddress = \"{address}\"\n")).unwrap();
+            assert_eq!(own_url(Some(&file)).unwrap(), url);
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(own_url(Some(&file)).unwrap_err().exit_code(), 2, "no such file");
     }
 }

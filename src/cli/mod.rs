@@ -3,24 +3,28 @@
 
 mod check;
 mod demo;
+mod generate;
 mod healthcheck;
 mod load;
 mod offerer;
 mod play;
 mod publish;
 mod serve;
+mod systemd;
 mod token;
 
 use std::fmt::Display;
 
 use clap::{Parser, Subcommand};
 
+use crate::version;
+
 /// A WebRTC media server: publish by WHIP, play by WHEP.
 ///
 /// One publisher per room, many subscribers; the media is forwarded as it comes, without transcoding. Begin with
 /// `rillcast serve` and open the address that it prints.
 #[derive(Parser, Debug)]
-#[command(name = "rillcast", version, max_term_width = 100)]
+#[command(name = "rillcast", version, long_version = version::LONG.as_str(), max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -36,6 +40,8 @@ enum Command {
     Play(play::Args),
     Load(Box<load::Args>),
     Healthcheck(healthcheck::Args),
+    #[command(hide = true)]
+    Generate(generate::Args),
 }
 
 /// Why a command ended without success.
@@ -88,7 +94,8 @@ impl Cli {
             Command::Publish(args) => publish::run(&args),
             Command::Play(args) => play::run(&args),
             Command::Load(args) => load::run(&args),
-            Command::Healthcheck(args) => healthcheck::run(args.url),
+            Command::Healthcheck(args) => healthcheck::run(args),
+            Command::Generate(args) => generate::run(&args),
         }
     }
 }
@@ -110,6 +117,7 @@ mod tests {
             ("rillcast serve", true),
             ("rillcast serve --http-addr :9000 --udp-port 0 --workers 2 --public-ip 203.0.113.7 --public-ip ::1", true),
             ("rillcast healthcheck", true),
+            ("rillcast healthcheck --config rillcast.toml", true),
             ("rillcast healthcheck http://127.0.0.1:9000/healthz", true),
             ("rillcast", false),
             ("rillcast dance", false),

@@ -1,6 +1,6 @@
 //! `rillcast serve`: the server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -8,7 +8,7 @@ use tracing::info;
 
 use crate::app::App;
 use crate::app::reload::Reloader;
-use crate::cli::Failure;
+use crate::cli::{Failure, systemd};
 use crate::config::file::File;
 use crate::config::source::Source;
 use crate::config::{Config, ConfigError, http, media, show};
@@ -77,11 +77,16 @@ impl Args {
         for assignment in &self.set {
             source = source.set(assignment)?;
         }
-        let variable = || std::env::var_os(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
-        if let Some(path) = self.config.clone().or_else(variable) {
-            source = source.file(File::read(&path)?)?;
-        }
-        Config::read(&source)
+        Config::read(&with_file(source, self.config.as_deref())?)
+    }
+}
+
+/// The values of the file at `path`, else of the one that the environment names, below those that are there.
+pub(super) fn with_file<'a>(source: Source<'a>, path: Option<&Path>) -> Result<Source<'a>, ConfigError> {
+    let variable = || std::env::var_os(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    match path.map(Path::to_owned).or_else(variable) {
+        Some(path) => source.file(File::read(&path)?),
+        None => Ok(source),
     }
 }
 
@@ -104,11 +109,13 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         let mut running = App::start(config).await.map_err(Failure::failed)?;
         let reloader = running.reloader(Arc::new(move || args.read()));
         println!("Rillcast is ready: open {} in a browser", running.url());
+        systemd::tell(systemd::READY);
         let failure = tokio::select! {
             () = stop => None,
             () = reload_on(hangup, &reloader) => None,
             failure = running.failed() => Some(failure),
         };
+        systemd::tell(systemd::STOPPING);
         running.shutdown().await;
         failure.map_or(Ok(()), |failure| Err(Failure::Failed(failure)))
     })

@@ -100,6 +100,7 @@ class Rig {
   #processes = [];
   #browser = null;
   #site = null;
+  #elsewhere = null;
 
   constructor(t) {
     this.t = t;
@@ -170,10 +171,23 @@ class Rig {
     this.#pages.push(page);
   }
 
+  /**
+   * Has this scenario's browser run in a network namespace, that of process `pid`. The test pages do not need a way
+   * there: they are handed to it by the pipe that also drives it.
+   */
+  async browseFrom(pid) {
+    const executable = path.join(await this.folder(), 'chromium');
+    await writeFile(executable, `#!/bin/sh\nexec nsenter --net=/proc/${pid}/ns/net ${CHROMIUM} "$@"\n`, { mode: 0o755 });
+    this.#elsewhere = executable;
+  }
+
   /** Opens any page in a window of its own; its console is kept. */
   async open(url) {
     this.#browser ??= await this.#launch();
     const context = await this.#browser.newContext({ viewport: { width: 1000, height: 700 }, permissions: ['camera', 'microphone'] });
+    if (this.#elsewhere && this.#site) {
+      await context.route(`${this.#site}/**`, async (route) => route.fulfill({ response: await route.fetch() }));
+    }
     const page = await context.newPage();
     page.consoleLines = [];
     page.on('console', (message) => page.consoleLines.push(`${message.type()}: ${message.text()}`));
@@ -184,7 +198,7 @@ class Rig {
   }
 
   async #launch() {
-    const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, timeout: 30_000 });
+    const browser = await chromium.launch({ executablePath: this.#elsewhere ?? CHROMIUM, args: FLAGS, timeout: 30_000 });
     this.#closers.push(() => browser.close());
     return browser;
   }

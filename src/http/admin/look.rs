@@ -23,7 +23,7 @@ pub(in crate::http) async fn status(State(api): State<Arc<Api>>, request: Reques
     let counts = api.sessions.census();
     let worker = |(sessions, load): (usize, f64)| WorkerJson { sessions, load: (load * 1_000.0).round() / 1_000.0 };
     Ok(fresh(Json(Status {
-        version: env!("CARGO_PKG_VERSION"),
+        version: crate::version::VERSION,
         uptime_seconds: api.started.elapsed().as_secs(),
         draining: !api.sessions.is_open(),
         rooms: counts.rooms,

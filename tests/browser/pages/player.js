@@ -1,5 +1,5 @@
 import { judge, read, statistics } from './timecode.js';
-import { allStats, connected, negotiate, transportOf, wallClock } from './signalling.js';
+import { allStats, connected, negotiate, relayOnly, transportOf, wallClock } from './signalling.js';
 
 /** The last readings only: a test looks at some seconds. */
 const KEPT = 3000;
@@ -16,10 +16,13 @@ export class Player {
   frames = [];
   times = {};
 
-  /** `url` of the WHEP endpoint; `audio: false` for none; `reading: false` reads no frame but on demand (`look`). */
-  async start({ url, token, via, audio = true, reading = true, displayWidth = 0 }) {
+  /**
+   * `url` of the WHEP endpoint; `audio: false` for none; `reading: false` reads no frame but on demand (`look`);
+   * `relay` to use nothing but the server's TURN servers.
+   */
+  async start({ url, token, via, relay = false, audio = true, reading = true, displayWidth = 0 }) {
     this.#reading = reading;
-    this.pc = new RTCPeerConnection();
+    this.pc = new RTCPeerConnection(relay ? await relayOnly(url, token) : {});
     const stream = new MediaStream();
     this.pc.ontrack = ({ track }) => stream.addTrack(track);
     this.pc.addTransceiver('video', { direction: 'recvonly' });

@@ -1,5 +1,5 @@
 import { draw } from './timecode.js';
-import { allStats, connected, negotiate, transportOf, wallClock } from './signalling.js';
+import { allStats, connected, negotiate, relayOnly, transportOf, wallClock } from './signalling.js';
 
 /** Publishes the test picture (a canvas) and a 440 Hz tone. One object, any number of connections one after the other. */
 export class Publisher {
@@ -12,7 +12,8 @@ export class Publisher {
 
   /**
    * Starts drawing and sounding. `width`, `height`, `fps`; `codec` (VP8, H264, VP9, AV1), `bitrate` in bit/s,
-   * `simulcast` for three layers, `audio: false` for none, `url` of the WHIP endpoint, `token`, `via` for another exchange.
+   * `simulcast` for three layers, `audio: false` for none, `url` of the WHIP endpoint, `token`, `via` for another exchange,
+   * `relay` to use nothing but the server's TURN servers.
    */
   async start(options) {
     this.#options = { width: 640, height: 360, fps: 30, codec: 'VP8', bitrate: 700_000, audio: true, ...options };
@@ -34,8 +35,8 @@ export class Publisher {
   /** A new connection (after `abandon` or `leave`), with the same picture. */
   async connect(changes = {}) {
     Object.assign(this.#options, changes);
-    const { codec, bitrate, simulcast, url, token, via } = this.#options;
-    const pc = new RTCPeerConnection();
+    const { codec, bitrate, simulcast, url, token, via, relay } = this.#options;
+    const pc = new RTCPeerConnection(relay ? await relayOnly(url, token) : {});
     this.pc = pc;
     const stream = this.#canvas.captureStream(); // every painting; a rate given here would beat with the timer's
     const [track] = stream.getVideoTracks();

@@ -17,7 +17,7 @@ export async function exchange(url, offer, token) {
   return { answer: body, resource: new URL(location, url).href };
 }
 
-/** Offers, POSTs by `exchange` and takes the answer; no candidate of ours is waited for. */
+/** Offers, POSTs by `exchange` and takes the answer; no candidate of ours is waited for or told. */
 export async function negotiate(pc, url, token, via = exchange) {
   await pc.setLocalDescription();
   const { answer, resource } = await via(url, pc.localDescription.sdp, token);
@@ -48,9 +48,35 @@ export async function allStats(pc) {
   return [...(await pc.getStats()).values()];
 }
 
-/** What the transport negotiated: states and ciphers. */
+/** What the transport negotiated: states, ciphers, and the way that media takes. */
 export function transportOf(stats) {
+  const by = (id) => stats.find((entry) => entry.id === id) ?? {};
   const transport = stats.find((entry) => entry.type === 'transport') ?? {};
   const { dtlsState, dtlsRole, iceState, srtpCipher, dtlsCipher, tlsVersion } = transport;
-  return { dtlsState, dtlsRole, iceState, srtpCipher, dtlsCipher, tlsVersion };
+  const pair = by(transport.selectedCandidatePairId);
+  const [local, remote] = [by(pair.localCandidateId), by(pair.remoteCandidateId)];
+  const way = {
+    type: local.candidateType,
+    protocol: local.protocol,
+    relayProtocol: local.relayProtocol,
+    remote: remote.address && `${remote.address}:${remote.port}`,
+  };
+  return { dtlsState, dtlsRole, iceState, srtpCipher, dtlsCipher, tlsVersion, way };
+}
+
+/** The STUN and TURN servers in the `Link` headers of a response, as RTCPeerConnection takes them (RFC 9725 §4.6). */
+export function iceServers(link) {
+  const one = /<([^>]+)>\s*;\s*rel="ice-server"((?:\s*;\s*[a-z-]+="(?:[^"\\]|\\.)*")*)/g;
+  const parameter = /([a-z-]+)="((?:[^"\\]|\\.)*)"/g;
+  return [...(link ?? '').matchAll(one)].map(([, urls, rest]) => {
+    const given = Object.fromEntries([...rest.matchAll(parameter)].map(([, name, value]) => [name, value.replace(/\\(.)/g, '$1')]));
+    return given.username ? { urls, username: given.username, credential: given.credential } : { urls };
+  });
+}
+
+/** What a client that may only use TURN does first: asks the endpoint for its servers. */
+export async function relayOnly(url, token) {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const response = await fetch(url, { method: 'OPTIONS', headers });
+  return { iceTransportPolicy: 'relay', iceServers: iceServers(response.headers.get('Link')) };
 }
