@@ -8,7 +8,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -18,7 +19,7 @@ use crate::app::media::Media;
 use crate::app::reload::{Read, Reloader};
 use crate::config::Config;
 use crate::config::show::InForce;
-use crate::http::{Api, server};
+use crate::http::{Api, ListenAddr, server};
 use crate::limits;
 use crate::peer::certificate::Certificate;
 use crate::sdp::Fingerprint;
@@ -54,11 +55,13 @@ pub struct App;
 pub struct Running {
     /// Where it serves pages and the API.
     pub http_addr: SocketAddr,
+    /// Where it serves what is not for everybody, if that is elsewhere.
+    pub private_addr: Option<SocketAddr>,
     api: Arc<Api>,
     in_force: InForce,
     sessions: Arc<Sessions>,
-    stop_http: oneshot::Sender<()>,
-    http: JoinHandle<()>,
+    stop_http: watch::Sender<()>,
+    http: JoinSet<()>,
     events: JoinHandle<()>,
     ends: JoinSet<Result<(), WorkerError>>,
 }
@@ -87,27 +90,28 @@ impl App {
             }
         }
         let sessions = Arc::new(Sessions::new(config.session.clone(), media.workers, fingerprint));
-        let listener = server::listen(config.http.address)
-            .await
-            .map_err(|(address, error)| StartError::Http { address, error })?;
-        let http_addr = listener
-            .local_addr()
-            .map_err(|error| StartError::Http { address: config.http.address.candidates().0, error })?;
+        let (listener, http_addr) = listen(config.http.address).await?;
+        let private = match config.http.private_address {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
         let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()));
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
         tokio::spawn(Sessions::sample(Arc::downgrade(&sessions)));
-        let (stop_http, stop) = oneshot::channel();
-        let http = tokio::spawn(server::serve(
-            listener,
-            crate::http::router(api.clone()),
-            config.http.trusted_proxies.clone(),
-            async {
-                let _ = stop.await;
-            },
-        ));
-        info!(http = %http_addr, "listening");
+        let (stop_http, stop) = watch::channel(());
+        let mut http = JoinSet::new();
+        let private_addr = private.as_ref().map(|(_, address)| *address);
+        let private = private.map(|(listener, _)| (listener, crate::http::router_private(api.clone())));
+        for (listener, router) in [(listener, crate::http::router(api.clone()))].into_iter().chain(private) {
+            let mut stop = stop.clone();
+            http.spawn(server::serve(listener, router, config.http.trusted_proxies.clone(), async move {
+                // Nothing is ever sent: it ends when the sender is dropped.
+                let _ = stop.changed().await;
+            }));
+        }
+        info!(http = %http_addr, private = private_addr.map(tracing::field::display), "listening");
         let in_force = config.in_force;
-        Ok(Running { http_addr, api, in_force, sessions, stop_http, http, events, ends: media.ends })
+        Ok(Running { http_addr, private_addr, api, in_force, sessions, stop_http, http, events, ends: media.ends })
     }
 }
 
@@ -163,10 +167,17 @@ impl Running {
         if timeout(limits::DRAIN_TIME, workers_end).await.is_err() {
             warn!(sessions = self.sessions.count(), "not every worker has ended in time");
         }
-        let _ = self.stop_http.send(());
-        let _ = self.http.await;
+        drop(self.stop_http);
+        while self.http.join_next().await.is_some() {}
         info!("stopped");
     }
+}
+
+async fn listen(address: ListenAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = server::listen(address).await.map_err(|(address, error)| StartError::Http { address, error })?;
+    let bound = listener.local_addr();
+    let bound = bound.map_err(|error| StartError::Http { address: address.candidates().0, error })?;
+    Ok((listener, bound))
 }
 
 fn reachable(address: SocketAddr) -> SocketAddr {
@@ -179,7 +190,6 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
-    use crate::http::ListenAddr;
     use crate::session::testing::{self, FakeWorker, Mood};
 
     async fn start() -> (Running, Vec<FakeWorker>) {

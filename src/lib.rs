@@ -53,6 +53,7 @@ pub mod sdp;
 pub mod secret;
 pub mod session;
 pub mod sfu;
+#[allow(clippy::disallowed_methods, reason = "not the data plane: it may read the clock")]
 pub mod telemetry;
 pub mod version;
 pub mod worker;

@@ -8,6 +8,7 @@ use crate::config::show::InForce;
 use crate::config::{Config, ConfigError};
 use crate::http::Api;
 use crate::http::operations::{self, OperationError, Operations};
+use crate::telemetry::log::{self, LogError};
 
 /// Reads the configuration from where it came from.
 pub type Read = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
@@ -45,6 +46,8 @@ impl Reloader {
         if let Some(api) = self.api.upgrade() {
             api.reload(&config.http, &config.auth, config.session.clone());
         }
+        // In a process whose log is another's, that stays as it is.
+        let _ = log::set(&config.log);
         let needs_restart = self.started.needing_restart(&config.in_force);
         if !needs_restart.is_empty() {
             warn!(keys = needs_restart.join(" "), "these keep their value until a restart");
@@ -62,7 +65,10 @@ impl Operations for Reloader {
         Ok(operations::Reloaded { needs_restart })
     }
 
-    fn set_log_filter(&self, _: &str) -> Result<(), OperationError> {
-        Err(OperationError::Unsupported)
+    fn set_log_filter(&self, filter: &str) -> Result<(), OperationError> {
+        log::set_filter(filter).map_err(|error| match error {
+            LogError::Filter => OperationError::Invalid(error.to_string()),
+            LogError::NotStarted => OperationError::Unsupported,
+        })
     }
 }

@@ -86,6 +86,7 @@ pub fn read(source: &Source<'_>) -> Result<HttpConfig, ConfigError> {
         address: source.value(&ADDRESS, ListenAddr::parse)?,
         allowed_origin: source.value(&ALLOWED_ORIGIN, AllowedOrigin::parse)?,
         ice_servers: ice_servers(source)?,
+        private_address: super::metrics::read(source)?,
         ..HttpConfig::default()
     })
 }

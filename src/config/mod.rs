@@ -10,6 +10,7 @@ pub mod http;
 pub mod key;
 pub mod log;
 pub mod media;
+pub mod metrics;
 mod parse;
 pub mod session;
 pub mod show;
@@ -29,7 +30,8 @@ use crate::telemetry::log::LogConfig;
 pub use crate::config::error::ConfigError;
 
 /// The sections of the file, in the order in which they are shown.
-pub const SECTIONS: &[Section] = &[http::HTTP, http::ICE, auth::AUTH, session::SESSION, media::MEDIA, log::LOG];
+pub const SECTIONS: &[Section] =
+    &[http::HTTP, http::ICE, auth::AUTH, session::SESSION, media::MEDIA, metrics::METRICS, log::LOG];
 
 /// The tables of which the file may have many.
 pub const TABLES: &[Tables] = &[session::ROOMS];

@@ -34,10 +34,19 @@ const SPREAD: Key = Key::new(
 )
 .expects("auto, always or never");
 
+const MAX_BITRATE: Key = Key::new(
+    "session.max_bitrate_kbps",
+    "MAX_BITRATE_KBPS",
+    "0",
+    "most that a publisher may send, in kbit/s; above it /api/rooms says so, and who goes on is cut off; 0: no limit",
+)
+.expects("a number of kbit/s")
+.number();
+
 /// `[session]`
 pub const SESSION: Section = Section {
     about: "The rules of sessions; [[rooms]] may say otherwise for single rooms.",
-    keys: &[&WAIT_FOR_PUBLISHER, &TAKEOVER, &ETAG_MODE, &SPREAD],
+    keys: &[&WAIT_FOR_PUBLISHER, &TAKEOVER, &ETAG_MODE, &SPREAD, &MAX_BITRATE],
 };
 
 const ROOM_NAME: Key = Key::new("name", "", "", "the room's name, or a pattern in which * stands for any characters")
@@ -84,6 +93,7 @@ pub fn read(source: &Source<'_>) -> Result<SessionConfig, ConfigError> {
         wait_for_publisher: source.value(&WAIT_FOR_PUBLISHER, switch)?,
         takeover: source.value(&TAKEOVER, switch)?,
         spread: source.value(&SPREAD, |text| one_of(text, &spreads))?,
+        max_bitrate: source.value(&MAX_BITRATE, kilobits)?,
         rooms,
         ..SessionConfig::default()
     })
@@ -97,6 +107,11 @@ pub fn pattern(table: &Table<'_>) -> Result<RoomPattern, ConfigError> {
     table.required(&ROOM_NAME, RoomPattern::parse)
 }
 
+/// Bits per second, written in kbit/s.
+fn kilobits(text: &str) -> Option<u64> {
+    number::<u64>(text)?.checked_mul(1_000)
+}
+
 fn room(table: &Table<'_>) -> Result<RoomRule, ConfigError> {
     let codecs = |text: &str| list(text, Codec::from_name).filter(|codecs| !codecs.is_empty());
     Ok(RoomRule {
@@ -105,6 +120,6 @@ fn room(table: &Table<'_>) -> Result<RoomRule, ConfigError> {
         wait_for_publisher: table.optional(&ROOM_WAIT, switch)?,
         takeover: table.optional(&ROOM_TAKEOVER, switch)?,
         max_subscribers: table.optional(&ROOM_SUBSCRIBERS, number)?,
-        max_bitrate: table.optional(&ROOM_BITRATE, |text| number::<u64>(text)?.checked_mul(1_000))?,
+        max_bitrate: table.optional(&ROOM_BITRATE, kilobits)?,
     })
 }

@@ -9,8 +9,10 @@ use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
+use crate::http::observe::Refusal;
 use crate::limits;
 use crate::session::SessionError;
+use crate::telemetry::requests::FAULT;
 
 /// What a request can fail with.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,7 +98,7 @@ impl ApiError {
             }
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too many requests", None),
             Self::Unavailable(detail) => (StatusCode::SERVICE_UNAVAILABLE, "service unavailable", Some(detail)),
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal server error", None),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, FAULT, None),
         }
     }
 }
@@ -128,6 +130,7 @@ struct Body<'a> {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, error, detail) = self.row();
+        let refusal = if let Self::Unavailable(detail) = self { detail } else { error };
         let mut response = (status, Json(Body { error, detail })).into_response();
         let header = match self {
             Self::MethodNotAllowed(allow) => Some((ALLOW, HeaderValue::from_static(allow))),
@@ -142,6 +145,7 @@ impl IntoResponse for ApiError {
             _ => None,
         };
         response.headers_mut().extend(header);
+        response.extensions_mut().insert(Refusal(refusal));
         response
     }
 }

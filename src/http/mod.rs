@@ -11,6 +11,8 @@ pub mod error;
 mod gate;
 pub mod ice;
 mod info;
+mod metrics;
+mod observe;
 mod openapi;
 pub mod operations;
 pub mod rate;
@@ -32,8 +34,9 @@ use crate::http::ice::{IceLinks, IceServer};
 use crate::http::operations::Operations;
 use crate::http::rate::{Rate, RateConfig};
 use crate::session::{SessionConfig, Sessions};
+use crate::telemetry::metrics::Metrics;
 
-pub use crate::http::routes::router;
+pub use crate::http::routes::{router, router_private};
 
 /// The port where nothing else is said.
 pub const DEFAULT_PORT: u16 = 8080;
@@ -43,6 +46,8 @@ pub const DEFAULT_PORT: u16 = 8080;
 pub struct HttpConfig {
     /// Where to listen.
     pub address: ListenAddr,
+    /// Where metrics are served (and what else is not for everybody); `None`: beside everything else.
+    pub private_address: Option<ListenAddr>,
     /// Whose pages may use the API.
     pub allowed_origin: AllowedOrigin,
     /// Told to clients.
@@ -57,6 +62,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             address: ListenAddr::Any(DEFAULT_PORT),
+            private_address: None,
             allowed_origin: AllowedOrigin::Any,
             ice_servers: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
@@ -107,6 +113,9 @@ pub struct Api {
     started: Instant,
     settings: RwLock<Arc<Settings>>,
     rate: Rate,
+    metrics: Metrics,
+    /// What is not for everybody is served on a listener of its own.
+    is_split: bool,
 }
 
 /// What the operator has set, ready to be used. A request keeps what it began with.
@@ -132,6 +141,8 @@ impl Api {
             started: Instant::now(),
             settings: RwLock::new(Settings::new(config)),
             rate: Rate::new(&config.rate),
+            metrics: Metrics::default(),
+            is_split: config.private_address.is_some(),
         }
     }
 
@@ -151,6 +162,14 @@ impl Api {
 
     fn settings(&self) -> Arc<Settings> {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Api {
+    /// What is counted of the requests, and told beside them.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 }
 

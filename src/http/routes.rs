@@ -12,7 +12,7 @@ use tracing::error;
 
 use crate::http::error::ApiError;
 use crate::http::gate::Methods;
-use crate::http::{Api, admin, assets, cors, endpoint, info, openapi, rate, resource, whep, whip};
+use crate::http::{Api, admin, assets, cors, endpoint, info, metrics, observe, openapi, rate, resource, whep, whip};
 
 /// What answers a path.
 struct Route {
@@ -57,6 +57,7 @@ fn routes() -> Vec<Route> {
         route("/api/admin/drain", &admin::ACTION, admin::drain),
         route("/api/admin/reload", &admin::ACTION, admin::reload),
         route("/api/admin/log", &admin::ACTION, admin::log),
+        route("/metrics", &info::METHODS, metrics::metrics),
         route("/healthz", &info::METHODS, info::healthz),
         route("/readyz", &info::METHODS, info::readyz),
         route("/", &info::METHODS, assets::index),
@@ -71,15 +72,39 @@ pub(super) fn table() -> Vec<(&'static str, &'static str)> {
     routes().into_iter().map(|route| (route.path, route.methods.allow)).collect()
 }
 
-/// The router.
+impl Route {
+    /// Only for who operates the server, where that has a listener of its own.
+    fn is_private(&self) -> bool {
+        self.path == "/metrics" || self.path.starts_with("/api/admin/")
+    }
+
+    /// What the listener of its own has beside that: whether the server lives, and the page.
+    fn is_shared(&self) -> bool {
+        ["/healthz", "/readyz", "/web/{name}"].contains(&self.path)
+    }
+}
+
+/// The routes for everybody; without those of [`router_private`], where that has a listener of its own.
 pub fn router(api: Arc<Api>) -> Router {
+    let is_split = api.is_split;
+    build(api, |route| !is_split || !route.is_private())
+}
+
+/// The routes of the private listener.
+pub fn router_private(api: Arc<Api>) -> Router {
+    build(api, |route| route.is_private() || route.is_shared())
+}
+
+fn build(api: Arc<Api>, is_meant: impl Fn(&Route) -> bool) -> Router {
     routes()
         .into_iter()
+        .filter(is_meant)
         .fold(Router::new(), |router, route| router.route(route.path, route.handler))
         .fallback(|| async { ApiError::NotFound })
         .layer(middleware::from_fn_with_state(api.clone(), rate::layer))
         .layer(CatchPanicLayer::custom(internal_error))
         .layer(middleware::from_fn_with_state(api.clone(), cors::layer))
+        .layer(middleware::from_fn_with_state(api.clone(), observe::layer))
         .with_state(api)
 }
 

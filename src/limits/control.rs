@@ -33,6 +33,8 @@ pub const WORKERS: usize = 256;
 pub const WORKER_EVENTS: usize = 4096;
 /// From the offer to the worker's verdict. Its turn takes milliseconds, and OBS gives up after 8 s.
 pub const ADMIT_TIME: Duration = Duration::from_secs(3);
+/// Between two scrapes of the metrics; who comes sooner gets the same text again. Prometheus comes every few seconds.
+pub const SCRAPE_INTERVAL: Duration = Duration::from_millis(500);
 /// From the question to a worker to what it says of its rooms.
 pub const INSPECT_TIME: Duration = Duration::from_secs(1);
 /// Characters of our ICE user name fragment, 6 bits each: two of 20,000 sessions are never the same (RFC 8445 §5.3 asks

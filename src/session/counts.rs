@@ -37,8 +37,10 @@ pub struct Joins {
 impl Default for SessionCounts {
     fn default() -> Self {
         let joins = Joins { answers: Histogram::new(ANSWERS), handshakes: Histogram::new(HANDSHAKES) };
+        // There from the beginning: Prometheus sees no increase in a series that begins with 1.
+        let reasons = |role| EndReason::ALL.map(move |reason| ((role, reason), 0));
         Self {
-            ends: BTreeMap::new(),
+            ends: [Role::Publisher, Role::Subscriber].into_iter().flat_map(reasons).collect(),
             joins: [Role::Publisher, Role::Subscriber].map(|role| (role, joins.clone())).into(),
         }
     }

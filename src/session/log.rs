@@ -1,14 +1,22 @@
 //! One line for a session that began, and one with all that is known of it when it ended.
 
+use std::time::Duration;
+
 use tracing::info;
 
 use crate::id::{RoomName, SessionId};
 use crate::session::registry::{Resource, Role};
+use crate::sfu::counts::micros;
 use crate::worker::mailbox::{EndReason, Summary};
 
 /// The worker has admitted it.
 pub(super) fn started(session: SessionId, role: Role, room: &RoomName) {
     info!(%room, role = role.name(), session = %session.key(), "session started");
+}
+
+/// As a number, which JSON has none of 128 bits for.
+fn milliseconds(time: Duration) -> u64 {
+    micros(time) / 1_000
 }
 
 /// It is gone. Packets and bytes are those of its media, retransmissions included; loss, jitter and round trip are what
@@ -32,8 +40,8 @@ pub(super) fn ended(session: SessionId, resource: &Resource, reason: EndReason, 
         bytes = media.bytes,
         lost = reception.lost,
         loss_percent = reception.fraction_lost.map(|fraction| u32::from(fraction) * 100 / 256),
-        jitter_ms = reception.jitter.map(|time| time.as_millis()),
-        round_trip_ms = reception.round_trip.map(|time| time.as_millis()),
+        jitter_ms = reception.jitter.map(milliseconds),
+        round_trip_ms = reception.round_trip.map(milliseconds),
         nacked = feedback.asked.nacked,
         repaired = feedback.asked.repaired.packets,
         keyframe_requests = feedback.asked.keyframes,

@@ -22,6 +22,7 @@ mod registry;
 mod resource;
 pub mod rooms;
 pub mod rules;
+pub mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod workers;

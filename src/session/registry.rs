@@ -342,6 +342,20 @@ impl Registry {
         counts
     }
 
+    /// Sessions by the names of their roles and states: all there are, if it is none.
+    pub fn by_state(&self) -> BTreeMap<(&'static str, &'static str), usize> {
+        let state = |resource: &Resource| if resource.gcm.is_some() { "connected" } else { "connecting" };
+        let roles = [Role::Publisher, Role::Subscriber];
+        let mut counts: BTreeMap<_, _> = roles
+            .into_iter()
+            .flat_map(|role| [((role.name(), "connected"), 0), ((role.name(), "connecting"), 0)])
+            .collect();
+        for resource in self.sessions.values() {
+            *counts.entry((resource.role.name(), state(resource))).or_default() += 1;
+        }
+        counts
+    }
+
     pub fn len(&self) -> usize {
         self.sessions.len()
     }

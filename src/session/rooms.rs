@@ -9,7 +9,7 @@ use crate::limits;
 use crate::rtp::codec::Codec;
 use crate::session::Sessions;
 use crate::sfu::room::RoomMedia;
-use crate::worker::mailbox::Command;
+use crate::worker::mailbox::{Command, WorkerState};
 
 /// A room as seen from outside.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,23 +81,33 @@ impl Sessions {
         self.rooms().await.into_iter().find(|room| room.name == *name)
     }
 
-    /// Asks all workers at once.
     async fn inspect(&self) -> BTreeMap<(usize, RoomName), RoomMedia> {
+        let states = self.worker_states().await.into_iter().enumerate();
+        let rooms = states.flat_map(|(worker, state)| {
+            let rooms = state.map(|state| state.rooms).unwrap_or_default();
+            rooms.into_iter().map(move |room| ((worker, room.name), room.media))
+        });
+        rooms.collect()
+    }
+
+    /// Asks all workers at once; `None` for one that did not answer in time.
+    pub(super) async fn worker_states(&self) -> Vec<Option<WorkerState>> {
         let ask = |worker| self.workers.ask(worker, |reply| Command::Inspect { reply }).ok();
         let answers: Vec<_> = (0..self.workers.count()).map(ask).collect();
         let mut deadline = std::pin::pin!(sleep(limits::INSPECT_TIME));
-        let mut rooms = BTreeMap::new();
-        for (worker, answer) in answers.into_iter().enumerate() {
-            let Some(answer) = answer else { continue };
-            // Biased: after the deadline the answers that are there already are still taken.
-            tokio::select! {
-                biased;
-                Ok(state) = answer => {
-                    rooms.extend(state.rooms.into_iter().map(|room| ((worker, room.name), room.media)));
-                }
-                () = &mut deadline => {}
-            }
+        let mut states = Vec::with_capacity(answers.len());
+        for answer in answers {
+            let state = match answer {
+                None => None,
+                // Biased: after the deadline the answers that are there already are still taken.
+                Some(answer) => tokio::select! {
+                    biased;
+                    state = answer => state.ok(),
+                    () = &mut deadline => None,
+                },
+            };
+            states.push(state);
         }
-        rooms
+        states
     }
 }

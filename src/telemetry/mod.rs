@@ -1,3 +1,9 @@
-//! What the server says of itself.
+//! What the server says of itself: metrics for Prometheus, and the log.
 
+mod families;
 pub mod log;
+pub mod metrics;
+mod process;
+pub mod requests;
+mod traffic;
+mod workers;

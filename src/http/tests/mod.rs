@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod flows;
 mod limits;
+mod metrics;
 mod openapi;
 mod patch;
 mod server;

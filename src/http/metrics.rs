@@ -1,0 +1,22 @@
+//! `/metrics`: for Prometheus, on the listener of its own where there is one.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+
+use crate::http::Api;
+use crate::http::error::ApiError;
+use crate::http::info::read_only;
+use crate::telemetry::metrics;
+
+pub(super) async fn metrics(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
+    if let Some(answer) = read_only(&request)? {
+        return Ok(answer);
+    }
+    let headers = [(CONTENT_TYPE, metrics::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
+    let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    Ok((headers, api.metrics.text(&api.sessions).await.to_string()).into_response())
+}

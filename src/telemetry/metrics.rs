@@ -1,0 +1,143 @@
+//! What `/metrics` says. Nothing is counted here: each scrape asks the workers and the sessions for their sums, and
+//! writes them under the names of the tables below ([`super::traffic`], [`super::workers`], [`super::requests`]).
+//!
+//! The four `live_` series are the contract's; they alone carry the names of rooms, and end with them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::limits;
+use crate::session::Sessions;
+use crate::session::snapshot::Snapshot;
+use crate::telemetry::families::Families;
+use crate::telemetry::requests::Requests;
+use crate::telemetry::{process, traffic, workers};
+
+/// The format's media type.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What is counted outside of the sessions.
+pub struct Metrics {
+    /// Requests to the HTTP server.
+    pub requests: Requests,
+    started: SystemTime,
+    /// Seconds since 1970; 0 where there is no certificate.
+    certificate_expiry: AtomicU64,
+    last: Mutex<Option<(Instant, Arc<str>)>>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            requests: Requests::default(),
+            started: SystemTime::now(),
+            certificate_expiry: AtomicU64::new(0),
+            last: Mutex::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// The certificate of the HTTPS listener ends then.
+    pub fn set_certificate_expiry(&self, expiry: SystemTime) {
+        let seconds = expiry.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        self.certificate_expiry.store(seconds, Ordering::Relaxed);
+    }
+
+    /// A scrape, or the one before where that was a moment ago: anybody may ask, and each one costs the workers
+    /// something.
+    pub async fn text(&self, sessions: &Sessions) -> Arc<str> {
+        let mut last = self.last.lock().await;
+        if let Some((at, text)) = &*last
+            && at.elapsed() < limits::SCRAPE_INTERVAL
+        {
+            return text.clone();
+        }
+        let text: Arc<str> = self.scrape(sessions).await.into();
+        *last = Some((Instant::now(), text.clone()));
+        text
+    }
+
+    async fn scrape(&self, sessions: &Sessions) -> String {
+        let snapshot = sessions.snapshot().await;
+        let mut families = Families::default();
+        live(&mut families, &snapshot);
+        sessions_and_joins(&mut families, &snapshot);
+        traffic::add(&mut families, &snapshot);
+        workers::add(&mut families, &snapshot);
+        self.requests.add_to(&mut families);
+        self.server(&mut families);
+        process::add(&mut families, self.started);
+        families.encode()
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+    fn server(&self, families: &mut Families) {
+        let expiry = self.certificate_expiry.load(Ordering::Relaxed);
+        families.gauge(
+            "rillcast_certificate_expiry_timestamp_seconds",
+            "When the certificate of the HTTPS listener ends, in seconds since 1970.",
+            (expiry > 0).then_some((Vec::new(), expiry as f64)),
+        );
+        let labels = vec![("version", env!("CARGO_PKG_VERSION")), ("rustc", env!("RILLCAST_RUSTC"))];
+        families.gauge("rillcast_build_info", "Always 1; the labels say what runs.", [(labels, 1.0)]);
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn live(families: &mut Families, snapshot: &Snapshot) {
+    let rooms = &snapshot.rooms;
+    families.gauge("live_rooms", "Rooms with a session.", [(Vec::new(), rooms.len() as f64)]);
+    families.gauge(
+        "live_subscribers",
+        "Connected subscribers of a room.",
+        rooms.iter().map(|room| (vec![("room", room.name.as_str())], room.subscribers as f64)),
+    );
+    // A worker that did not answer says nothing, rather than zero: that would look as if its rooms had begun anew.
+    let received = || rooms.iter().filter_map(|room| Some((vec![("room", room.name.as_str())], room.received?)));
+    families.counter(
+        "live_rtp_bytes_total",
+        "Bytes of RTP that came from a room's publishers.",
+        received().map(|(labels, received)| (labels, received.bytes)),
+    );
+    families.counter(
+        "live_rtp_packets_total",
+        "Packets of RTP that came from a room's publishers.",
+        received().map(|(labels, received)| (labels, received.packets)),
+    );
+}
+
+#[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn sessions_and_joins(families: &mut Families, snapshot: &Snapshot) {
+    let labels = |(role, state): (&'static str, &'static str)| vec![("role", role), ("state", state)];
+    families.gauge(
+        "rillcast_sessions",
+        "Sessions: connecting until the handshake is done.",
+        snapshot.sessions.iter().map(|(key, count)| (labels(*key), *count as f64)),
+    );
+    let ends: BTreeMap<_, _> =
+        snapshot.counts.ends.iter().map(|((role, reason), count)| ((role.name(), reason.name()), *count)).collect();
+    families.counter(
+        "rillcast_session_ends_total",
+        "Sessions that ended, by reason.",
+        ends.into_iter().map(|((role, reason), count)| (vec![("role", role), ("reason", reason)], count)),
+    );
+    let joins = || snapshot.counts.joins.iter().map(|(role, joins)| (vec![("role", role.name())], joins));
+    families.histogram(
+        "rillcast_join_answer_seconds",
+        "From a client's offer to our answer.",
+        1e6,
+        joins().map(|(labels, joins)| (labels, &joins.answers)),
+    );
+    families.histogram(
+        "rillcast_join_handshake_seconds",
+        "From our answer to the end of the DTLS handshake.",
+        1e6,
+        joins().map(|(labels, joins)| (labels, &joins.handshakes)),
+    );
+}
