@@ -56,6 +56,7 @@ const GATES: &[(&str, Gate)] = &[
     ("/api/admin/drain", Gate::Admin),
     ("/api/admin/reload", Gate::Admin),
     ("/api/admin/log", Gate::Admin),
+    ("/metrics", Gate::Open),
     ("/healthz", Gate::Open),
     ("/readyz", Gate::Open),
     ("/", Gate::Open),
