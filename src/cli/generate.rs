@@ -54,7 +54,8 @@ mod tests {
             let page = folder.join(format!("man/rillcast-{name}.1"));
             assert_eq!(page.exists(), !command.is_hide_set(), "{name}");
             if !command.is_hide_set() {
-                assert!(overview.contains(&format!("rillcast\\-{name}(1)")), "{name}");
+                let shown = name.replace('-', "\\-");
+                assert!(overview.contains(&format!("rillcast\\-{shown}(1)")), "{name}");
                 assert!(completions.iter().all(|text| text.contains(name)), "{name}");
             }
         }

@@ -42,8 +42,8 @@ pub struct Args {
     #[arg(long, value_name = "PREFIX")]
     out: Option<PathBuf>,
 
-    /// Come back when the server ends the session or the connection is lost, as the pages do; figures of tracks are then
-    /// those of the last session
+    /// Come back when the server ends the session or the connection is lost, as the pages do; figures of tracks are
+    /// then those of the last session
     #[arg(long)]
     reconnect: bool,
 

@@ -9,8 +9,8 @@ use crate::secret::Secret;
 
 /// Check the signature of a webhook's delivery
 ///
-/// Reads the body from standard input, byte for byte as it came, and compares it with the headers. Exit code 0 when it is
-/// to be believed, 1 when not. The signature is that of Standard Webhooks: HMAC-SHA256 over id.timestamp.body.
+/// Reads the body from standard input, byte for byte as it came, and compares it with the headers. Exit code 0 when it
+/// is to be believed, 1 when not. The signature is that of Standard Webhooks: HMAC-SHA256 over id.timestamp.body.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     /// The header webhook-id

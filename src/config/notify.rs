@@ -30,7 +30,8 @@ const ROOMS: Key =
 /// `[[webhooks]]`
 pub const WEBHOOKS: Tables = Tables {
     name: "webhooks",
-    about: "An address that is told what happens, signed by the convention of Standard Webhooks; docs/events.md has more.",
+    about: "An address that is told what happens, signed by the convention of Standard Webhooks; docs/events.md has \
+            more.",
     keys: &[&[&URL, &SECRET, &EVENTS, &ROOMS]],
 };
 

@@ -1,6 +1,6 @@
 //! What waits for one webhook, room by room: of a room one delivery is under way at a time, and the next one follows
-//! when it has arrived or was given up. So a room's events arrive in their order, and one that cannot be delivered holds
-//! up its own room alone.
+//! when it has arrived or was given up. So a room's events arrive in their order, and one that cannot be delivered
+//! holds up its own room alone.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -56,6 +56,8 @@ const GATES: &[(&str, Gate)] = &[
     ("/api/admin/drain", Gate::Admin),
     ("/api/admin/reload", Gate::Admin),
     ("/api/admin/log", Gate::Admin),
+    ("/metrics", Gate::Open),
+    ("/api/events", Gate::Admin),
     ("/healthz", Gate::Open),
     ("/readyz", Gate::Open),
     ("/", Gate::Open),
@@ -227,7 +229,9 @@ async fn every_route_with_every_credential() {
             let gate = GATES.iter().find(|(known, _)| *known == path).unwrap().1;
             for (room, url) in paths(path) {
                 for (header, value) in row.headers() {
-                    for method in allow.split(", ") {
+                    // Events have no end; their head tells as much.
+                    let ends = |method: &&str| path != "/api/events" || *method != "GET" || !row.opens(gate, room);
+                    for method in allow.split(", ").filter(ends) {
                         let answer = fixture.ask(method, &url, &[(header, &value)], "").await;
                         let case = format!("{}: {method} {url} by {header}", row.name);
                         let told_of_turn = answer.all("link").iter().any(|link| link.contains("turn-password"));
