@@ -108,7 +108,8 @@ impl FakeWorker {
 
     fn say(&self, event: Event) {
         if let Some(events) = &*self.events.lock().unwrap() {
-            // Who took them in may be gone, as with the real workers; but they never come faster than the tests make them.
+            // Who took them in may be gone, as with the real workers; but they never come faster than the tests make
+            // them.
             let told = events.try_send((self.number, event));
             assert!(!matches!(told, Err(mpsc::error::TrySendError::Full(_))), "a bound of the test");
         }
