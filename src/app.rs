@@ -1,6 +1,8 @@
 //! Composition root: builds the parts from the configuration, wires them, runs them, and takes them down again.
 
 pub mod addresses;
+mod descriptors;
+mod listeners;
 pub mod media;
 pub mod reload;
 
@@ -8,17 +10,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::app::addresses::AddressError;
+use crate::app::listeners::Listeners;
 use crate::app::media::Media;
 use crate::app::reload::{Read, Reloader};
 use crate::config::Config;
 use crate::config::show::InForce;
-use crate::http::{Api, server};
+use crate::http::Api;
+use crate::http::tls::TlsError;
 use crate::limits;
 use crate::peer::certificate::Certificate;
 use crate::sdp::Fingerprint;
@@ -36,7 +39,10 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
-    /// The certificate.
+    /// The certificate of HTTPS.
+    #[error("HTTPS: {0} (TLS_CERT_FILE and TLS_KEY_FILE name the files)")]
+    Tls(#[from] TlsError),
+    /// The certificate of media.
     #[error("cannot make a certificate: {0}")]
     Certificate(String),
     /// The addresses that clients are told.
@@ -57,8 +63,7 @@ pub struct Running {
     api: Arc<Api>,
     in_force: InForce,
     sessions: Arc<Sessions>,
-    stop_http: oneshot::Sender<()>,
-    http: JoinHandle<()>,
+    listeners: Listeners,
     events: JoinHandle<()>,
     ends: JoinSet<Result<(), WorkerError>>,
 }
@@ -80,6 +85,9 @@ impl App {
     /// # Errors
     /// Where the HTTP listener cannot be had.
     pub async fn start_with(config: Config, fingerprint: Fingerprint, media: Media) -> Result<Running, StartError> {
+        if let Some(warning) = descriptors::raise(&config.http) {
+            warn!("{warning}");
+        }
         for (worker, buffers) in media.buffers.iter().enumerate() {
             if let Some(warning) = buffers.warning() {
                 warn!(worker, "{warning}");
@@ -87,27 +95,12 @@ impl App {
             }
         }
         let sessions = Arc::new(Sessions::new(config.session.clone(), media.workers, fingerprint));
-        let listener = server::listen(config.http.address)
-            .await
-            .map_err(|(address, error)| StartError::Http { address, error })?;
-        let http_addr = listener
-            .local_addr()
-            .map_err(|error| StartError::Http { address: config.http.address.candidates().0, error })?;
         let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()));
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
         tokio::spawn(Sessions::sample(Arc::downgrade(&sessions)));
-        let (stop_http, stop) = oneshot::channel();
-        let http = tokio::spawn(server::serve(
-            listener,
-            crate::http::router(api.clone()),
-            config.http.trusted_proxies.clone(),
-            async {
-                let _ = stop.await;
-            },
-        ));
-        info!(http = %http_addr, "listening");
+        let listeners = Listeners::start(&config.http, &api).await?;
         let in_force = config.in_force;
-        Ok(Running { http_addr, api, in_force, sessions, stop_http, http, events, ends: media.ends })
+        Ok(Running { http_addr: listeners.http, api, in_force, sessions, listeners, events, ends: media.ends })
     }
 }
 
@@ -115,7 +108,10 @@ impl Running {
     /// Where to open the pages from this machine.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/", reachable(self.http_addr))
+        match self.listeners.https {
+            Some(https) => format!("https://{}/", reachable(https)),
+            None => format!("http://{}/", reachable(self.http_addr)),
+        }
     }
 
     /// What reads the configuration again, by `read`; the administrator may ask for it from now on.
@@ -163,8 +159,7 @@ impl Running {
         if timeout(limits::DRAIN_TIME, workers_end).await.is_err() {
             warn!(sessions = self.sessions.count(), "not every worker has ended in time");
         }
-        let _ = self.stop_http.send(());
-        let _ = self.http.await;
+        self.listeners.stop().await;
         info!("stopped");
     }
 }

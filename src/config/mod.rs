@@ -17,6 +17,7 @@ pub mod show;
 pub mod source;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use crate::auth::AuthConfig;
 use crate::config::key::{Key, Section, Tables};
@@ -31,7 +32,7 @@ pub use crate::config::error::ConfigError;
 
 /// The sections of the file, in the order in which they are shown.
 pub const SECTIONS: &[Section] =
-    &[http::HTTP, http::ICE, auth::AUTH, session::SESSION, limits::LIMITS, media::MEDIA, log::LOG];
+    &[http::HTTP, tls::TLS, http::ICE, auth::AUTH, session::SESSION, limits::LIMITS, media::MEDIA, log::LOG];
 
 /// The tables of which the file may have many.
 pub const TABLES: &[Tables] = &[session::ROOMS];

@@ -12,7 +12,7 @@ use tracing::error;
 
 use crate::http::error::ApiError;
 use crate::http::gate::Methods;
-use crate::http::{Api, admin, assets, cors, endpoint, info, openapi, rate, resource, whep, whip};
+use crate::http::{Api, admin, assets, cors, endpoint, info, openapi, rate, resource, security, whep, whip};
 
 /// What answers a path.
 struct Route {
@@ -79,6 +79,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .fallback(|| async { ApiError::NotFound })
         .layer(middleware::from_fn_with_state(api.clone(), rate::layer))
         .layer(CatchPanicLayer::custom(internal_error))
+        .layer(middleware::from_fn(security::layer))
         .layer(middleware::from_fn_with_state(api.clone(), cors::layer))
         .with_state(api)
 }

@@ -35,7 +35,6 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::id::{ClientAddress, ClientGroup, SessionId};
-use crate::limits;
 use crate::notify::What;
 use crate::notify::bus::Bus;
 use crate::sdp::Fingerprint;
@@ -81,7 +80,7 @@ pub struct SessionConfig {
 /// Who asked for a session, as far as HTTP tells.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Client {
-    /// What it calls itself: printable, and no longer than [`limits::USER_AGENT_BYTES`].
+    /// What it calls itself: printable, and no longer than [`crate::limits::USER_AGENT_BYTES`].
     pub user_agent: Option<Arc<str>>,
     /// Where its request came from.
     pub address: Option<IpAddr>,
