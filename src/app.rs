@@ -1,6 +1,8 @@
 //! Composition root: builds the parts from the configuration, wires them, runs them, and takes them down again.
 
 pub mod addresses;
+mod descriptors;
+mod listeners;
 pub mod media;
 pub mod reload;
 
@@ -8,18 +10,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::app::addresses::AddressError;
+use crate::app::listeners::Listeners;
 use crate::app::media::Media;
 use crate::app::reload::{Read, Reloader};
 use crate::config::Config;
 use crate::config::show::InForce;
-use crate::http::{Api, ListenAddr, server};
+use crate::http::Api;
+use crate::http::tls::TlsError;
 use crate::limits;
 use crate::peer::certificate::Certificate;
 use crate::sdp::Fingerprint;
@@ -37,7 +39,10 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
-    /// The certificate.
+    /// The certificate of HTTPS.
+    #[error("HTTPS: {0} (TLS_CERT_FILE and TLS_KEY_FILE name the files)")]
+    Tls(#[from] TlsError),
+    /// The certificate of media.
     #[error("cannot make a certificate: {0}")]
     Certificate(String),
     /// The addresses that clients are told.
@@ -60,8 +65,7 @@ pub struct Running {
     api: Arc<Api>,
     in_force: InForce,
     sessions: Arc<Sessions>,
-    stop_http: watch::Sender<()>,
-    http: JoinSet<()>,
+    listeners: Listeners,
     events: JoinHandle<()>,
     ends: JoinSet<Result<(), WorkerError>>,
 }
@@ -83,6 +87,9 @@ impl App {
     /// # Errors
     /// Where the HTTP listener cannot be had.
     pub async fn start_with(config: Config, fingerprint: Fingerprint, media: Media) -> Result<Running, StartError> {
+        if let Some(warning) = descriptors::raise(&config.http) {
+            warn!("{warning}");
+        }
         for (worker, buffers) in media.buffers.iter().enumerate() {
             if let Some(warning) = buffers.warning() {
                 warn!(worker, "{warning}");
@@ -90,29 +97,14 @@ impl App {
             }
         }
         let sessions = Arc::new(Sessions::new(config.session.clone(), media.workers, fingerprint));
-        let (listener, http_addr) = listen(config.http.address).await?;
-        let private = match config.http.private_address {
-            Some(address) => Some(listen(address).await?),
-            None => None,
-        };
         let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()));
         api.webhooks().reload(&config.notify);
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
         tokio::spawn(Sessions::sample(Arc::downgrade(&sessions)));
-        let (stop_http, stop) = watch::channel(());
-        let mut http = JoinSet::new();
-        let private_addr = private.as_ref().map(|(_, address)| *address);
-        let private = private.map(|(listener, _)| (listener, crate::http::router_private(api.clone())));
-        for (listener, router) in [(listener, crate::http::router(api.clone()))].into_iter().chain(private) {
-            let mut stop = stop.clone();
-            http.spawn(server::serve(listener, router, config.http.trusted_proxies.clone(), async move {
-                // Nothing is ever sent: it ends when the sender is dropped.
-                let _ = stop.changed().await;
-            }));
-        }
-        info!(http = %http_addr, private = private_addr.map(tracing::field::display), "listening");
+        let listeners = Listeners::start(&config.http, &api).await?;
+        let (http_addr, private_addr) = (listeners.http, listeners.private);
         let in_force = config.in_force;
-        Ok(Running { http_addr, private_addr, api, in_force, sessions, stop_http, http, events, ends: media.ends })
+        Ok(Running { http_addr, private_addr, api, in_force, sessions, listeners, events, ends: media.ends })
     }
 }
 
@@ -120,7 +112,10 @@ impl Running {
     /// Where to open the pages from this machine.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/", reachable(self.http_addr))
+        match self.listeners.https {
+            Some(https) => format!("https://{}/", reachable(https)),
+            None => format!("http://{}/", reachable(self.http_addr)),
+        }
     }
 
     /// What reads the configuration again, by `read`; the administrator may ask for it from now on.
@@ -175,18 +170,9 @@ impl Running {
         }
         // Who listens hears of the ends too, and then lets its connection go.
         self.sessions.bus().close();
-        drop(self.stop_http);
-        self.api.webhooks().finish().await;
-        while self.http.join_next().await.is_some() {}
+        tokio::join!(self.listeners.stop(), self.api.webhooks().finish());
         info!("stopped");
     }
-}
-
-async fn listen(address: ListenAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let listener = server::listen(address).await.map_err(|(address, error)| StartError::Http { address, error })?;
-    let bound = listener.local_addr();
-    let bound = bound.map_err(|error| StartError::Http { address: address.candidates().0, error })?;
-    Ok((listener, bound))
 }
 
 fn reachable(address: SocketAddr) -> SocketAddr {
@@ -199,6 +185,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::http::ListenAddr;
     use crate::session::testing::{self, FakeWorker, Mood};
 
     async fn start() -> (Running, Vec<FakeWorker>) {

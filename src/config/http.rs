@@ -5,8 +5,10 @@ use std::time::Duration;
 use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section};
 use crate::config::limits;
-use crate::config::parse::{PRINTABLE, list, number, printable};
+use crate::config::parse::{PRINTABLE, list, number, printable, switch};
 use crate::config::source::{Source, Values as _};
+use crate::config::tls;
+use crate::http::client_address::TrustedProxies;
 use crate::http::cors::AllowedOrigin;
 use crate::http::ice::{IceServer, TurnCredentials};
 use crate::http::{HttpConfig, ListenAddr};
@@ -28,6 +30,22 @@ const ALLOWED_ORIGIN: Key = Key::new(
 )
 .expects("* or origins separated by commas, such as https://example.org (no path, no slash at the end)")
 .list();
+const TRUSTED_PROXIES: Key = Key::new(
+    "http.trusted_proxies",
+    "TRUSTED_PROXIES",
+    "",
+    "networks of proxies in front, comma-separated; only they are believed in Forwarded and X-Forwarded-For",
+)
+.expects("networks or addresses separated by commas, such as 10.0.0.0/8,::1")
+.sample("127.0.0.1,::1")
+.list();
+const PROXY_PROTOCOL: Key = Key::new(
+    "http.proxy_protocol",
+    "PROXY_PROTOCOL",
+    "false",
+    "true: those proxies begin each connection with a header of the PROXY protocol, version 1 or 2",
+)
+.switch();
 
 const STUN_URLS: Key =
     Key::new("ice.stun_urls", "STUN_URLS", "", "STUN servers told to clients, comma-separated: stun:host:port")
@@ -69,7 +87,10 @@ const TURN_LIFETIME: Key = Key::new(
 .number();
 
 /// `[http]`
-pub const HTTP: Section = Section { about: "The listener of pages and API.", keys: &[&ADDRESS, &ALLOWED_ORIGIN] };
+pub const HTTP: Section = Section {
+    about: "The listener of pages and API.",
+    keys: &[&ADDRESS, &ALLOWED_ORIGIN, &TRUSTED_PROXIES, &PROXY_PROTOCOL],
+};
 /// `[ice]`
 pub const ICE: Section = Section {
     about: "STUN and TURN servers that clients are told of.",
@@ -83,14 +104,18 @@ const TURN_CREDENTIALS: &str = "a user name and a password, or TURN_SECRET, beca
 /// # Errors
 /// The first value that does not parse.
 pub fn read(source: &Source<'_>) -> Result<HttpConfig, ConfigError> {
-    Ok(HttpConfig {
+    let http = HttpConfig {
         address: source.value(&ADDRESS, ListenAddr::parse)?,
         allowed_origin: source.value(&ALLOWED_ORIGIN, AllowedOrigin::parse)?,
         ice_servers: ice_servers(source)?,
         private_address: super::metrics::read(source)?,
+        trusted_proxies: source.optional(&TRUSTED_PROXIES, TrustedProxies::parse)?.unwrap_or_default(),
+        proxy_protocol: source.value(&PROXY_PROTOCOL, switch)?,
         rate: limits::rate(source)?,
+        connections: limits::connections(source)?,
         ..HttpConfig::default()
-    })
+    };
+    tls::read(source, http)
 }
 
 fn ice_servers(source: &Source<'_>) -> Result<Vec<IceServer>, ConfigError> {

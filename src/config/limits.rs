@@ -5,6 +5,7 @@ use crate::config::key::{Key, Section};
 use crate::config::parse::number;
 use crate::config::source::{Source, Values as _};
 use crate::http::rate::RateConfig;
+use crate::http::server::places::Bounds;
 use crate::limits;
 use crate::session::quota::Quotas;
 
@@ -46,10 +47,33 @@ const PENDING: Key = Key::new(
 .expects("a number")
 .number();
 
+const CONNECTIONS: Key =
+    Key::new("limits.max_connections", "MAX_CONNECTIONS", "8192", "most HTTP connections; the idlest gives way")
+        .expects("a number from 1 to 1000000")
+        .number();
+const CONNECTIONS_PER_CLIENT: Key = Key::new(
+    "limits.max_connections_per_client",
+    "MAX_CONNECTIONS_PER_CLIENT",
+    "512",
+    "most HTTP connections of one client address, trusted proxies excepted",
+)
+.expects("a number from 1 to 1000000")
+.number();
+
 /// `[limits]`
 pub const LIMITS: Section = Section {
     about: "What one client may have, and what all together.",
-    keys: &[&RATE, &BURST, &SUBSCRIBERS, &SESSIONS, &ROOMS, &PUBLISHERS, &PENDING],
+    keys: &[
+        &RATE,
+        &BURST,
+        &SUBSCRIBERS,
+        &SESSIONS,
+        &ROOMS,
+        &PUBLISHERS,
+        &PENDING,
+        &CONNECTIONS,
+        &CONNECTIONS_PER_CLIENT,
+    ],
 };
 
 /// How often a client may ask.
@@ -80,6 +104,15 @@ pub fn quotas(source: &Source<'_>) -> Result<Quotas, ConfigError> {
     })
 }
 
+/// How many connections there may be.
+///
+/// # Errors
+/// The first value that does not parse.
+pub fn connections(source: &Source<'_>) -> Result<Bounds, ConfigError> {
+    let some = |text: &str| number(text).filter(|count| (1..=1_000_000).contains(count));
+    Ok(Bounds { all: source.value(&CONNECTIONS, some)?, per_client: source.value(&CONNECTIONS_PER_CLIENT, some)? })
+}
+
 /// Most subscribers of a room; 0: no limit.
 ///
 /// # Errors
@@ -101,6 +134,7 @@ mod tests {
         let nothing = with(&[]);
         assert_eq!(rate(&nothing), Ok(RateConfig::default()));
         assert_eq!(quotas(&nothing), Ok(Quotas::default()));
+        assert_eq!(connections(&nothing), Ok(crate::http::server::DEFAULT_BOUNDS));
         assert_eq!(max_subscribers(&nothing), Ok(0));
         let something = with(&[("RATE_LIMIT_RPS", "2.5"), ("RATE_LIMIT_BURST", "9"), ("MAX_ROOMS", "1")]);
         assert_eq!(rate(&something), Ok(RateConfig { per_second: 2.5, burst: 9 }));

@@ -19,6 +19,7 @@ pub mod show;
 pub mod source;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use crate::auth::AuthConfig;
 use crate::config::key::{Key, Section, Tables};
@@ -33,8 +34,17 @@ use crate::telemetry::log::LogConfig;
 pub use crate::config::error::ConfigError;
 
 /// The sections of the file, in the order in which they are shown.
-pub const SECTIONS: &[Section] =
-    &[http::HTTP, http::ICE, auth::AUTH, session::SESSION, limits::LIMITS, media::MEDIA, metrics::METRICS, log::LOG];
+pub const SECTIONS: &[Section] = &[
+    http::HTTP,
+    tls::TLS,
+    http::ICE,
+    auth::AUTH,
+    session::SESSION,
+    limits::LIMITS,
+    media::MEDIA,
+    metrics::METRICS,
+    log::LOG,
+];
 
 /// The tables of which the file may have many.
 pub const TABLES: &[Tables] = &[session::ROOMS, notify::WEBHOOKS];

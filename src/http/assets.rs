@@ -136,7 +136,6 @@ fn serve(name: &str, request: &Request) -> Result<Response, ApiError> {
         (ETAG, asset.etag.clone()),
         // Kept, but asked for again each time: a new server has new pages.
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     if is_known(request, &asset.etag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());

@@ -58,6 +58,8 @@ pub enum ApiError {
     Blocked(Duration),
     /// The configuration as it is written now cannot be used.
     InvalidConfiguration(String),
+    /// The target is longer than [`limits::HTTP_TARGET_BYTES`].
+    UriTooLong,
     /// The client asks too often, and may again after this.
     TooManyRequests(Duration),
     /// Not now.
@@ -100,6 +102,7 @@ impl ApiError {
             Self::InvalidConfiguration(detail) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid configuration", Some(detail))
             }
+            Self::UriTooLong => (StatusCode::URI_TOO_LONG, "URI too long", None),
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too many requests", None),
             Self::Unavailable(detail) => (StatusCode::SERVICE_UNAVAILABLE, "service unavailable", Some(detail)),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, FAULT, None),

@@ -19,12 +19,15 @@ pub mod operations;
 pub mod rate;
 mod resource;
 mod routes;
+mod security;
 pub mod server;
+pub mod tls;
 mod whep;
 mod whip;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -35,6 +38,9 @@ use crate::http::events::Listeners;
 use crate::http::ice::{IceLinks, IceServer};
 use crate::http::operations::Operations;
 use crate::http::rate::{Rate, RateConfig};
+use crate::http::server::Door;
+use crate::http::server::places::Bounds;
+use crate::http::tls::TlsConfig;
 use crate::notify::webhook::{NotifyConfig, Webhooks};
 use crate::session::{SessionConfig, Sessions};
 use crate::telemetry::metrics::Metrics;
@@ -57,8 +63,33 @@ pub struct HttpConfig {
     pub ice_servers: Vec<IceServer>,
     /// Who may say for whom it asks.
     pub trusted_proxies: TrustedProxies,
+    /// Those proxies say by the PROXY protocol for whom they connect.
+    pub proxy_protocol: bool,
     /// How often a client may ask.
     pub rate: RateConfig,
+    /// How many connections there may be.
+    pub connections: Bounds,
+    /// Where HTTPS is, if not at `address`.
+    pub tls_address: Option<ListenAddr>,
+    /// The certificate's files; `None`: no HTTPS, unless by ACME.
+    pub tls: Option<TlsConfig>,
+    /// A certificate by itself.
+    #[cfg(feature = "acme")]
+    pub acme: Option<tls::acme::AcmeConfig>,
+    /// For how long browsers are told to come by HTTPS alone (RFC 6797).
+    pub hsts: Option<Duration>,
+}
+
+impl HttpConfig {
+    /// True where there is a certificate, or will be.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        #[cfg(feature = "acme")]
+        if self.acme.is_some() {
+            return true;
+        }
+        self.tls.is_some()
+    }
 }
 
 impl Default for HttpConfig {
@@ -69,7 +100,14 @@ impl Default for HttpConfig {
             allowed_origin: AllowedOrigin::Any,
             ice_servers: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
+            proxy_protocol: false,
             rate: RateConfig::default(),
+            connections: server::DEFAULT_BOUNDS,
+            tls_address: None,
+            tls: None,
+            #[cfg(feature = "acme")]
+            acme: None,
+            hsts: None,
         }
     }
 }
@@ -121,6 +159,7 @@ pub struct Api {
     metrics: Metrics,
     /// What is not for everybody is served on a listener of its own.
     is_split: bool,
+    door: Arc<Door>,
 }
 
 /// What the operator has set, ready to be used. A request keeps what it began with.
@@ -150,7 +189,20 @@ impl Api {
             rate: Rate::new(&config.rate),
             metrics: Metrics::default(),
             is_split: config.private_address.is_some(),
+            door: Door::new(config),
         }
+    }
+
+    /// What the listeners share.
+    #[must_use]
+    pub fn door(&self) -> &Arc<Door> {
+        &self.door
+    }
+
+    /// Requests that were refused because their clients asked too often.
+    #[must_use]
+    pub fn rate_refused(&self) -> u64 {
+        self.rate.refused()
     }
 
     /// Says, once, what an administrator may ask of the rest of the server.
@@ -165,6 +217,7 @@ impl Api {
         self.sessions.reload(session);
         self.rate.reload(&config.rate);
         self.webhooks.reload(notify);
+        self.door.reload(config);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 

@@ -13,7 +13,7 @@ use tracing::error;
 use crate::http::error::ApiError;
 use crate::http::gate::Methods;
 use crate::http::{
-    Api, admin, assets, cors, endpoint, events, info, metrics, observe, openapi, rate, resource, whep, whip,
+    Api, admin, assets, cors, endpoint, events, info, metrics, observe, openapi, rate, resource, security, whep, whip,
 };
 
 /// What answers a path.
@@ -106,6 +106,7 @@ fn build(api: Arc<Api>, is_meant: impl Fn(&Route) -> bool) -> Router {
         .fallback(|| async { ApiError::NotFound })
         .layer(middleware::from_fn_with_state(api.clone(), rate::layer))
         .layer(CatchPanicLayer::custom(internal_error))
+        .layer(middleware::from_fn(security::layer))
         .layer(middleware::from_fn_with_state(api.clone(), cors::layer))
         .layer(middleware::from_fn_with_state(api.clone(), observe::layer))
         .with_state(api)

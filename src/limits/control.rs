@@ -11,20 +11,6 @@ pub const BODY_BYTES: usize = 1 << 20;
 
 // ---- control plane ------------------------------------------------------------------------------
 
-/// From the first byte of a request's head (or of an idle connection) to its end: a browser needs milliseconds, a
-/// client that trickles header bytes holds a connection.
-pub const HTTP_HEADER_TIME: Duration = Duration::from_secs(15);
-/// From the head of a request to the end of its body; an offer is 10 kB.
-pub const HTTP_BODY_TIME: Duration = Duration::from_secs(10);
-/// Open connections to the HTTP listener; a page needs one, a WHIP or WHEP client none after its POST.
-pub const HTTP_CONNECTIONS: usize = 4096;
-/// Requests under way on one HTTP/2 connection.
-pub const HTTP_STREAMS: u32 = 64;
-/// Largest head of a request: ours are below 2 kB, but proxies add to them.
-pub const HTTP_HEAD_BYTES: usize = 64 << 10;
-/// Pings an HTTP/2 connection that says nothing, and waits as long again for the answer.
-pub const HTTP_PING_INTERVAL: Duration = Duration::from_secs(30);
-
 /// Session resources of the server, those being admitted included: 32 kB each is 640 MB.
 pub const SESSIONS: usize = 20_000;
 /// Worker threads; the UDP ports follow each other, so a typing error must not take thousands.

@@ -84,7 +84,7 @@ pub struct SessionConfig {
 /// Who asked for a session, as far as HTTP tells.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Client {
-    /// What it calls itself: printable, and no longer than [`limits::USER_AGENT_BYTES`].
+    /// What it calls itself: printable, and no longer than [`crate::limits::USER_AGENT_BYTES`].
     pub user_agent: Option<Arc<str>>,
     /// Where its request came from.
     pub address: Option<IpAddr>,

@@ -10,6 +10,7 @@ mod openapi;
 mod patch;
 mod server;
 mod table;
+mod tls;
 
 use std::sync::Arc;
 

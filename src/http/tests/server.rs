@@ -4,22 +4,29 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::*;
 use crate::http::client_address::TrustedProxies;
-use crate::http::{ListenAddr, server};
+use crate::http::server::places::Bounds;
+use crate::http::server::{self, Door, Scheme};
+use crate::http::{HttpConfig, ListenAddr};
 use crate::session::testing::Mood;
 
-async fn start(fixture: &Fixture) -> (std::net::SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+async fn start(fixture: &Fixture) -> (std::net::SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
+    start_with(fixture, &HttpConfig::default(), Scheme::Plain).await
+}
+
+async fn start_with(
+    fixture: &Fixture,
+    config: &HttpConfig,
+    scheme: Scheme,
+) -> (std::net::SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
     let listener = server::listen(ListenAddr::One(([127, 0, 0, 1], 0).into())).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let router = fixture.router.clone();
-    let task = tokio::spawn(server::serve(listener, router, TrustedProxies::default(), async {
-        let _ = stopped.await;
-    }));
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(server::serve(Door::new(config), fixture.router.clone(), listener, scheme, stopped));
     (address, stop, task)
 }
 
@@ -82,7 +89,7 @@ async fn requests_under_way_finish_when_it_stops() {
     let under_way = tokio::spawn(talk(address, "GET /api/rooms HTTP/1.1\r\nhost: x\r\n\r\n"));
     let idle = tokio::spawn(talk(address, ""));
     tokio::time::sleep(Duration::from_millis(200)).await;
-    stop.send(()).unwrap();
+    stop.send(true).unwrap();
     let answer = under_way.await.unwrap();
     assert!(answer.contains("200 OK") && answer.contains("\"name\":\"room\""), "{answer}");
     assert_eq!(idle.await.unwrap(), "");
@@ -96,4 +103,86 @@ async fn a_port_that_is_taken_is_named() {
     let address = taken.local_addr().unwrap();
     let (named, error) = server::listen(ListenAddr::One(address)).await.unwrap_err();
     assert_eq!((named, error.kind()), (address, std::io::ErrorKind::AddrInUse));
+}
+
+/// Says something and waits for an answer, on a connection that stays.
+async fn ask(stream: &mut TcpStream, words: &str) -> String {
+    stream.write_all(words.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 16 << 10];
+    let length = stream.read(&mut answer).await.unwrap_or(0);
+    String::from_utf8_lossy(&answer[..length]).into_owned()
+}
+
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+
+#[tokio::test]
+async fn a_newcomer_takes_the_place_of_who_has_idled_longest() {
+    let fixture = Fixture::open();
+    let config = HttpConfig { connections: Bounds { all: 3, per_client: 3 }, ..HttpConfig::default() };
+    let (address, _stop, _task) = start_with(&fixture, &config, Scheme::Plain).await;
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut trickling = TcpStream::connect(address).await.unwrap();
+    trickling.write_all(b"GET /healthz HT").await.unwrap();
+    let mut asking = TcpStream::connect(address).await.unwrap();
+    assert!(ask(&mut asking, HEALTH).await.contains("200 OK"));
+    let mut newcomers = Vec::new();
+    for _ in 0..2 {
+        let mut newcomer = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&mut newcomer, HEALTH).await.contains("200 OK"));
+        newcomers.push(newcomer);
+    }
+    assert_eq!(silent.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    assert_eq!(trickling.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    assert!(ask(&mut asking, HEALTH).await.contains("200 OK"), "the one that asked was not the idlest");
+}
+
+#[tokio::test]
+async fn targets_and_heads_have_bounds() {
+    let fixture = Fixture::open();
+    let (address, _stop, _task) = start(&fixture).await;
+    let long = |bytes: usize| "a".repeat(bytes);
+    let many: String = (0..101).fold(String::new(), |lines, number| lines + &format!("x-{number}: y\r\n"));
+    for (words, status) in [
+        (format!("GET /{} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", long(4_000)), "404"),
+        (format!("GET /{} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", long(5_000)), "414"),
+        (format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx-large: {}\r\n\r\n", long(40_000)), "431"),
+        (format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{many}\r\n"), "431"),
+    ] {
+        let answer = talk(address, &words).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{status}: {}", &answer[..answer.len().min(200)]);
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_says_for_whom_it_connects() {
+    let fixture = Fixture::configured(SessionConfig::default(), None, |config| {
+        config.rate = crate::http::rate::RateConfig { per_second: 0.01, burst: 1 };
+    });
+    let trusted_proxies = TrustedProxies::parse("127.0.0.1").unwrap();
+    let config = HttpConfig { trusted_proxies, proxy_protocol: true, ..HttpConfig::default() };
+    let (address, _stop, _task) = start_with(&fixture, &config, Scheme::Plain).await;
+    let get = "GET /api/bootstrap HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    for (header, forwarded, status) in [
+        ("PROXY TCP4 203.0.113.7 127.0.0.1 5 80\r\n", "", "200"),
+        ("PROXY TCP4 203.0.113.7 127.0.0.1 6 80\r\n", "", "429"),
+        ("PROXY TCP4 203.0.113.8 127.0.0.1 6 80\r\n", "", "200"),
+        // A client behind a proxy is no proxy.
+        ("PROXY TCP4 203.0.113.8 127.0.0.1 6 80\r\n", "x-forwarded-for: 203.0.113.9\r\n", "429"),
+        ("PROXY UNKNOWN\r\n", "x-forwarded-for: 203.0.113.9\r\n", "200"),
+        ("", "", ""),
+    ] {
+        let answer = talk(address, &format!("{header}{get}{forwarded}\r\n")).await;
+        assert_eq!(answer.split(' ').nth(1).unwrap_or(""), status, "{header} {forwarded}");
+    }
+}
+
+#[tokio::test]
+async fn plain_http_sends_to_https_but_for_what_looks_after_the_server() {
+    let fixture = Fixture::open();
+    let (address, _stop, _task) = start_with(&fixture, &HttpConfig::default(), Scheme::Redirect(8443)).await;
+    let post = "POST /whip/room HTTP/1.1\r\nhost: example.org:80\r\ncontent-type: application/sdp\r\n\
+                content-length: 3\r\nconnection: close\r\n\r\nv=0";
+    let answer = talk(address, post).await;
+    assert!(answer.starts_with("HTTP/1.1 308") && answer.contains("location: https://example.org:8443/whip/room\r\n"));
+    assert!(talk(address, &HEALTH.replace("host", "connection: close\r\nhost")).await.starts_with("HTTP/1.1 200"));
 }
