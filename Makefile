@@ -63,7 +63,8 @@ firefox: deps tests/firefox/node_modules/.installed ## Firefox against a server 
 	cargo build --locked
 	npm --prefix tests/firefox test
 
-verify: test firefox ## `make test`, Firefox, then simulated rooms on many more seeds; the figures go into docs/verified.md
+verify: test firefox ## `make test`, Firefox, the admin page under load, many more simulated rooms; figures go into docs/verified.md
+	npm --prefix tests/browser run verify
 	RILLCAST_SIM_SEEDS=1000 cargo test --locked --test sim -- --nocapture
 
 BENCHMARKS := datagram egress fanout inspect negotiate

@@ -1,7 +1,7 @@
 // A long table of which only the rows in sight exist. Rows are of one height and keep their element as long as their
 // item is in sight, so that focus and selection stay where they are.
 
-import { el, setText } from "./ui.js";
+import { el } from "./ui.js";
 
 // Rows beyond the edge, so that a fast scroll shows no gap.
 const BEYOND = 6;
@@ -190,7 +190,16 @@ export function line(columns, contents = {}) {
     cells[id] = cell;
     element.append(cell);
   }
-  return { element, cells, set: (id, text) => setText(cells[id], text) };
+  // Reading the document to see what it says takes longer than remembering it.
+  const said = {};
+  const set = (id, text) => {
+    if (said[id] === text) return;
+    said[id] = text;
+    const [node] = cells[id].childNodes;
+    if (node) node.data = text;
+    else cells[id].textContent = text;
+  };
+  return { element, cells, set };
 }
 
 /** What a table is sorted by: its column titles, and a list for screens that have no room for these. */
@@ -216,8 +225,11 @@ export class Order {
     this.#select.value = id;
   }
 
-  /** Sorts items by `value`, which is asked once for each, and those that are equal by `name`. Unknown values come last. */
-  sort(items, value, name) {
+  /**
+   * Sorts items by `value`, which is asked once for each, and those that are equal by `name`, as `compare` has it.
+   * Unknown values come last.
+   */
+  sort(items, value, name, compare = (a, b) => (a < b ? -1 : 1)) {
     const sign = this.descending ? -1 : 1;
     const keyed = items.map((item) => ({ item, value: value(item, this.by) ?? null, name: name(item) }));
     keyed.sort((a, b) => {
@@ -226,7 +238,7 @@ export class Order {
         if (b.value === null) return -1;
         return a.value < b.value ? -sign : sign;
       }
-      return a.name < b.name ? -1 : 1;
+      return (this.by === "name" ? sign : 1) * compare(a.name, b.name);
     });
     return keyed.map(({ item }) => item);
   }

@@ -19,6 +19,8 @@ const COLUMNS = [
 ];
 
 const count = (number) => number.toLocaleString("en");
+// stage2 before stage10.
+const byNumber = new Intl.Collator("en", { numeric: true });
 const timeOfDay = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 /** What is known of the rooms: the last sample of the server, and the events since. */
@@ -192,8 +194,8 @@ export class RoomTable {
     const wanted = $("#search").value.trim().toLowerCase();
     const all = this.#rooms.all;
     const found = wanted ? all.filter((room) => room.name.toLowerCase().includes(wanted)) : all;
-    const value = (room, by) => (by === "state" ? stateOf(room)[0] : by === "codecs" ? room.codecs.join() : room[by]);
-    this.#shown = this.#order.sort(found, value, (room) => room.name);
+    const value = (room, by) => ({ name: 0, state: stateOf(room)[0], codecs: room.codecs.join() })[by] ?? room[by];
+    this.#shown = this.#order.sort(found, value, (room) => room.name, byNumber.compare);
     this.#table.sorted(this.#order.by, this.#order.descending);
     // Columns that this server has no figures for are left out.
     for (const name of ["bitrateOut", "loss"]) {

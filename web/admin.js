@@ -52,6 +52,8 @@ async function logIn(token) {
     $("#login").hidden = true;
     $("#desk").hidden = false;
     $("#logout").hidden = false;
+    // The form that had the focus is gone.
+    $("#main").focus({ preventScroll: true });
     server.take(status);
     feed.start();
     show(viewOfAddress());

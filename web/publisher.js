@@ -15,7 +15,7 @@ import { figuresOf, limitationText } from "./publisher-figures.js";
 import { WhipPublisher, sendCodecs } from "./whip.js";
 import {
   $, copyButton, el, fillList, formatDuration, fragmentToken, keepAwake, linkPages, rememberToken,
-  rememberedToken, setText, settings,
+  rememberedToken, setText, settings, takeFragmentToken,
 } from "./ui.js";
 
 const query = new URLSearchParams(location.search);
@@ -95,6 +95,8 @@ function restore() {
   for (const name of ["simulcast", "music"]) form.elements[name].checked = [true, "1", "true"].includes(stored[name]);
   for (const name of ["room", "size", "fps", "bitrate", "codec", "source", "sound"]) setField(name, stored[name]);
   const token = fragmentToken();
+  // Who shares a screen shares the address, too.
+  takeFragmentToken($("#room").value);
   $("#token").value = token || rememberedToken($("#room").value);
   if (!captureAllowed && form.elements.source.value !== "none") form.elements.source.value = "test";
   if (!captureAllowed && $("#sound").value !== "none") $("#sound").value = "test";
