@@ -18,5 +18,5 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>, request: Request) -> Re
     }
     let headers = [(CONTENT_TYPE, metrics::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
     let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
-    Ok((headers, api.metrics.text(&api.sessions).await.to_string()).into_response())
+    Ok((headers, api.metrics.text(&api.sessions, &api.auth).await.to_string()).into_response())
 }

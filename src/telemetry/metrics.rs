@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::auth::Authenticator;
 use crate::limits;
 use crate::session::Sessions;
 use crate::session::snapshot::Snapshot;
@@ -51,19 +52,19 @@ impl Metrics {
 
     /// A scrape, or the one before where that was a moment ago: anybody may ask, and each one costs the workers
     /// something.
-    pub async fn text(&self, sessions: &Sessions) -> Arc<str> {
+    pub async fn text(&self, sessions: &Sessions, auth: &Authenticator) -> Arc<str> {
         let mut last = self.last.lock().await;
         if let Some((at, text)) = &*last
             && at.elapsed() < limits::SCRAPE_INTERVAL
         {
             return text.clone();
         }
-        let text: Arc<str> = self.scrape(sessions).await.into();
+        let text: Arc<str> = self.scrape(sessions, auth).await.into();
         *last = Some((Instant::now(), text.clone()));
         text
     }
 
-    async fn scrape(&self, sessions: &Sessions) -> String {
+    async fn scrape(&self, sessions: &Sessions, auth: &Authenticator) -> String {
         let snapshot = sessions.snapshot().await;
         let mut families = Families::default();
         live(&mut families, &snapshot);
@@ -71,6 +72,11 @@ impl Metrics {
         traffic::add(&mut families, &snapshot);
         workers::add(&mut families, &snapshot);
         self.requests.add_to(&mut families);
+        families.counter(
+            "rillcast_auth_refusals_total",
+            "Credentials refused, by what was wrong with them.",
+            auth.refusals().into_iter().map(|(reason, count)| (vec![("reason", reason)], count)),
+        );
         self.server(&mut families);
         process::add(&mut families, self.started);
         families.encode()

@@ -83,6 +83,8 @@ async fn requests_ends_and_refusals_are_counted() {
         r#"rillcast_http_requests_total{route="/whip/{room}",method="POST",status="409"} 1"#,
         r#"rillcast_http_requests_total{route="/api/whip/session/{id}",method="DELETE",status="200"} 1"#,
         r#"rillcast_http_refusals_total{reason="unauthorized"} 1"#,
+        r#"rillcast_auth_refusals_total{reason="missing"} 1"#,
+        r#"rillcast_auth_refusals_total{reason="expired"} 0"#,
         r#"rillcast_http_refusals_total{reason="publisher already exists in this room"} 1"#,
         r#"rillcast_http_refusals_total{reason="the server has as many sessions as it may"} 1"#,
         r#"rillcast_session_ends_total{role="publisher",reason="deleted"} 1"#,
