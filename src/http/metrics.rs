@@ -16,6 +16,9 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>, request: Request) -> Re
     if let Some(answer) = read_only(&request)? {
         return Ok(answer);
     }
+    if let Some(expiry) = api.door.tls().and_then(|tls| tls.certificate_expiry()) {
+        api.metrics.set_certificate_expiry(expiry);
+    }
     let headers = [(CONTENT_TYPE, metrics::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
     let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
     Ok((headers, api.metrics.text(&api.sessions, &api.auth).await.to_string()).into_response())
