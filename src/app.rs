@@ -24,6 +24,8 @@ use crate::http::Api;
 use crate::http::tls::TlsError;
 use crate::limits;
 use crate::peer::certificate::Certificate;
+use crate::record::RecordError;
+use crate::record::library::Library;
 use crate::sdp::Fingerprint;
 use crate::session::Sessions;
 use crate::worker::{self, WorkerError};
@@ -45,6 +47,9 @@ pub enum StartError {
     /// The certificate of media.
     #[error("cannot make a certificate: {0}")]
     Certificate(String),
+    /// The folder of recordings.
+    #[error("{0} (RECORD_DIR sets where it is)")]
+    Record(#[from] RecordError),
     /// The addresses that clients are told.
     #[error("{0}")]
     Addresses(#[from] AddressError),
@@ -97,7 +102,8 @@ impl App {
             }
         }
         let sessions = Arc::new(Sessions::new(config.session.clone(), media.workers, fingerprint));
-        let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()));
+        let library = Arc::new(Library::open(&config.record)?);
+        let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()).with_library(library));
         api.webhooks().reload(&config.notify);
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
         tokio::spawn(Sessions::sample(Arc::downgrade(&sessions)));

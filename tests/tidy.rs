@@ -15,12 +15,13 @@ mod rust;
 mod samples;
 
 /// The modules in the order of `src/lib.rs`: each one may import itself and what stands behind it.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
     "cli",
     "app",
     "config",
     "http",
     "telemetry",
+    "record",
     "session",
     "auth",
     "load",

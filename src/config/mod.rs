@@ -14,6 +14,7 @@ pub mod media;
 pub mod metrics;
 pub mod notify;
 mod parse;
+pub mod record;
 pub mod session;
 pub mod show;
 pub mod source;
@@ -28,6 +29,7 @@ use crate::config::show::InForce;
 use crate::config::source::Source;
 use crate::http::HttpConfig;
 use crate::notify::webhook::NotifyConfig;
+use crate::record::RecordConfig;
 use crate::session::SessionConfig;
 use crate::telemetry::log::LogConfig;
 
@@ -41,6 +43,7 @@ pub const SECTIONS: &[Section] = &[
     auth::AUTH,
     session::SESSION,
     limits::LIMITS,
+    record::RECORD,
     media::MEDIA,
     metrics::METRICS,
     log::LOG,
@@ -60,6 +63,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// Who is told of what happens.
     pub notify: NotifyConfig,
+    /// Recordings.
+    pub record: RecordConfig,
     /// The workers and their ports.
     pub media: MediaConfig,
     /// The log.
@@ -79,6 +84,7 @@ impl Config {
             auth: auth::read(source)?,
             session: session::read(source)?,
             notify: notify::read(source)?,
+            record: record::read(source)?,
             media: media::read(source)?,
             log: log::read(source)?,
             in_force: InForce::of(source)?,

@@ -38,6 +38,7 @@ fn nothing_set_or_set_to_nothing_gives_the_defaults() {
         assert_eq!(config.session, SessionConfig::default());
         assert_eq!(config.media, MediaConfig::default());
         assert_eq!(config.log, LogConfig::default());
+        assert_eq!(config.record, RecordConfig::default());
     }
 }
 
@@ -62,8 +63,11 @@ fn good_values() {
         ("LOG", "debug"),
         ("WAIT_FOR_PUBLISHER", "1"),
         ("TAKEOVER", "Yes"),
+        ("RECORD_ENABLED", "on"),
+        ("RECORD_DIR", "/srv/my records"),
     ])
     .unwrap();
+    assert_eq!(config.record, RecordConfig { enabled: true, folder: "/srv/my records".into() });
     assert_eq!(config.http.address, ListenAddr::One(([127, 0, 0, 1], 0).into()));
     assert_eq!(config.auth.token.unwrap().expose(), "a b");
     assert_eq!(config.http.ice_servers.iter().filter(|server| server.is_turn()).count(), 2);
@@ -102,6 +106,8 @@ fn bad_values_are_named() {
         ("LOG", &["verbose", "rillcast=loud"]),
         ("WAIT_FOR_PUBLISHER", &["2", "maybe"]),
         ("TAKEOVER", &["2", "same"]),
+        ("RECORD_ENABLED", &["2", "all"]),
+        ("RECORD_DIR", &["a\0b"]),
         ("MEDIA_TRAINS", &["2", "auto"]),
     ];
     for (name, values) in table {

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use tracing::error;
 
+use crate::http::endpoint;
 use crate::http::observe::Refusal;
 use crate::limits;
+use crate::record::RecordError;
 use crate::session::SessionError;
 use crate::session::quota::RETRY_PENDING;
 use crate::telemetry::requests::FAULT;
@@ -34,6 +37,8 @@ pub enum ApiError {
     SessionNotFound,
     /// The room is not blocked.
     BlockNotFound,
+    /// There is no such recording.
+    RecordNotFound,
     /// There is no such page.
     NotFound,
     /// The resource has other methods: the value of `Allow`.
@@ -42,7 +47,7 @@ pub enum ApiError {
     BodyTimeout,
     /// A publisher is there.
     PublisherExists,
-    /// `If-Match` names another tag.
+    /// `If-Match` names another tag, or `If-Unmodified-Since` an earlier time.
     PreconditionFailed,
     /// `If-Match` is missing.
     PreconditionRequired,
@@ -58,6 +63,8 @@ pub enum ApiError {
     Blocked(Duration),
     /// The configuration as it is written now cannot be used.
     InvalidConfiguration(String),
+    /// No part of the file is in the range: its size.
+    RangeNotSatisfiable(u64),
     /// The target is longer than [`limits::HTTP_TARGET_BYTES`].
     UriTooLong,
     /// The client asks too often, and may again after this.
@@ -82,6 +89,7 @@ impl ApiError {
             Self::RoomNotFound => (StatusCode::NOT_FOUND, "room not found", None),
             Self::SessionNotFound => (StatusCode::NOT_FOUND, "session not found", None),
             Self::BlockNotFound => (StatusCode::NOT_FOUND, "room not blocked", None),
+            Self::RecordNotFound => (StatusCode::NOT_FOUND, "record not found", None),
             Self::NotFound => (StatusCode::NOT_FOUND, "not found", None),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", None),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "request timeout", None),
@@ -102,6 +110,7 @@ impl ApiError {
             Self::InvalidConfiguration(detail) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid configuration", Some(detail))
             }
+            Self::RangeNotSatisfiable(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "range not satisfiable", None),
             Self::UriTooLong => (StatusCode::URI_TOO_LONG, "URI too long", None),
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too many requests", None),
             Self::Unavailable(detail) => (StatusCode::SERVICE_UNAVAILABLE, "service unavailable", Some(detail)),
@@ -129,6 +138,21 @@ impl From<SessionError> for ApiError {
     }
 }
 
+impl From<RecordError> for ApiError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::NotFound => Self::RecordNotFound,
+            RecordError::Busy => Self::Unavailable("as many read recordings as may"),
+            RecordError::Late => Self::Unavailable("the recordings were not read in time"),
+            RecordError::Folder(error) => {
+                // What is wrong with the disk is for the operator.
+                error!(%error, "a recording cannot be read");
+                Self::Internal
+            }
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     error: &'static str,
@@ -144,6 +168,7 @@ impl IntoResponse for ApiError {
         let header = match self {
             Self::MethodNotAllowed(allow) => Some((ALLOW, HeaderValue::from_static(allow))),
             Self::Unauthorized => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::RangeNotSatisfiable(size) => Some((CONTENT_RANGE, endpoint::value(format!("bytes */{size}")))),
             Self::NoPublisher => Some((RETRY_AFTER, limits::RETRY_NO_PUBLISHER.as_secs().into())),
             Self::TooManyRequests(wait) => Some((RETRY_AFTER, whole_seconds(wait).into())),
             Self::Unavailable(_) => Some((RETRY_AFTER, limits::RETRY_UNAVAILABLE.as_secs().into())),

@@ -107,6 +107,19 @@ pub(super) async fn admin(api: &Api, asked: &Asked, room: Option<&RoomName>) -> 
     authorize(api, asked, Need { action: Action::Admin, room }).await
 }
 
+/// The gate to a room's recordings, or to the list of all: for who may play there, and for the administrator. `None`
+/// for the administrator, who may see all that this is about.
+///
+/// # Errors
+/// 401
+pub(super) async fn reader(api: &Api, asked: &Asked, room: Option<&RoomName>) -> Result<Option<Grant>, ApiError> {
+    // Asked first, but not counted: who is no administrator is not refused for that.
+    if api.auth.judge(&asked.presented, Need { action: Action::Admin, room }).await.is_ok() {
+        return Ok(None);
+    }
+    authorize(api, asked, Need { action: Action::Read, room }).await.map(Some)
+}
+
 /// Who asks for a session.
 pub(super) fn client(request: &Request) -> Client {
     let name = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());

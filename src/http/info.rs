@@ -82,9 +82,9 @@ pub(super) async fn bootstrap(State(api): State<Arc<Api>>, request: Request) -> 
     let authorised = gate::may_anything(&api, &Asked::of(&request)).await;
     Ok(fresh(Json(Bootstrap {
         auth_enabled: api.auth.is_enabled(),
-        record_enabled: false,
+        record_enabled: api.library.is_on(),
         ice_servers: api.settings().ice.json(authorised, clock::wall()),
-        features: Features { rooms: true, records: false },
+        features: Features { rooms: true, records: api.library.is_on() },
     })))
 }
 

@@ -17,6 +17,7 @@ mod observe;
 mod openapi;
 pub mod operations;
 pub mod rate;
+mod records;
 mod resource;
 mod routes;
 mod security;
@@ -42,6 +43,7 @@ use crate::http::server::Door;
 use crate::http::server::places::Bounds;
 use crate::http::tls::TlsConfig;
 use crate::notify::webhook::{NotifyConfig, Webhooks};
+use crate::record::library::Library;
 use crate::session::{SessionConfig, Sessions};
 use crate::telemetry::metrics::Metrics;
 
@@ -149,6 +151,7 @@ impl ListenAddr {
 /// What the handlers share.
 pub struct Api {
     sessions: Arc<Sessions>,
+    library: Arc<Library>,
     auth: Authenticator,
     listeners: Listeners,
     webhooks: Webhooks,
@@ -182,6 +185,7 @@ impl Api {
             listeners: Listeners::default(),
             webhooks: Webhooks::new(sessions.bus().clone()),
             sessions,
+            library: Arc::new(Library::off()),
             auth: Authenticator::new(auth),
             operations: OnceLock::new(),
             started: Instant::now(),
@@ -191,6 +195,12 @@ impl Api {
             is_split: config.private_address.is_some(),
             door: Door::new(config),
         }
+    }
+
+    /// With recordings.
+    #[must_use]
+    pub fn with_library(self, library: Arc<Library>) -> Self {
+        Self { library, ..self }
     }
 
     /// What the listeners share.

@@ -13,7 +13,8 @@ use tracing::error;
 use crate::http::error::ApiError;
 use crate::http::gate::Methods;
 use crate::http::{
-    Api, admin, assets, cors, endpoint, events, info, metrics, observe, openapi, rate, resource, security, whep, whip,
+    Api, admin, assets, cors, endpoint, events, info, metrics, observe, openapi, rate, records, resource, security,
+    whep, whip,
 };
 
 /// What answers a path.
@@ -46,6 +47,8 @@ fn routes() -> Vec<Route> {
         route("/api/bootstrap", &info::METHODS, info::bootstrap),
         route("/api/rooms", &info::METHODS, info::rooms),
         route("/api/rooms/{room}", &info::METHODS, info::room),
+        route("/api/records", &info::METHODS, records::list),
+        route("/records/{name}", &info::METHODS, records::file),
         route("/api/events", &info::METHODS, events::events),
         route("/api/openapi.json", &info::METHODS, openapi::description),
         route("/api/admin/status", &info::METHODS, admin::status),
@@ -81,9 +84,10 @@ impl Route {
         self.path == "/metrics" || self.path.starts_with("/api/admin/")
     }
 
-    /// What the listener of its own has beside that: whether the server lives, and the page.
+    /// What the listener of its own has beside that: whether the server lives, the page with its events, and what a
+    /// program needs to know of the API.
     fn is_shared(&self) -> bool {
-        ["/healthz", "/readyz", "/web/{name}"].contains(&self.path)
+        ["/healthz", "/readyz", "/web/{name}", "/api/events", "/api/openapi.json"].contains(&self.path)
     }
 }
 

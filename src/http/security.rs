@@ -18,6 +18,8 @@ enum Kind {
     Publisher,
     /// Any other page, and its files.
     Page,
+    /// A recording: a browser shows it in a page of its own making.
+    Record,
     /// No page: where a browser shows it all the same, it is text.
     Data,
 }
@@ -27,6 +29,7 @@ impl Kind {
         match path {
             path if path.starts_with("/watch/") => Self::Watch,
             "/web/publisher.html" => Self::Publisher,
+            path if path.starts_with("/records/") => Self::Record,
             path if path == "/" || path.starts_with("/web/") => Self::Page,
             _ => Self::Data,
         }
@@ -45,6 +48,9 @@ impl Kind {
                 "media-src 'self' blob:; connect-src 'self'; base-uri 'self'; form-action 'self'; ",
                 "frame-ancestors 'none'"
             ),
+            Self::Record => {
+                "default-src 'none'; media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            }
             Self::Data => "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         }
     }
@@ -93,7 +99,9 @@ mod tests {
             ("/web/player.html", Kind::Page),
             ("/web/publisher.html", Kind::Publisher),
             ("/watch/room", Kind::Watch),
+            ("/records/a_v_1.mp4", Kind::Record),
             ("/api/rooms", Kind::Data),
+            ("/api/records", Kind::Data),
             ("/whip/room", Kind::Data),
         ] {
             assert_eq!(Kind::of(path), kind, "{path}");

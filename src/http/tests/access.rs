@@ -26,6 +26,10 @@ enum Gate {
     Play,
     /// To play somewhere.
     List,
+    /// To play in the room, or to be its administrator.
+    Record,
+    /// To play somewhere, or to be the administrator.
+    Records,
     /// To be the administrator of the server.
     Admin,
     /// To be the administrator of the room at least.
@@ -43,6 +47,8 @@ const GATES: &[(&str, Gate)] = &[
     ("/api/bootstrap", Gate::Open),
     ("/api/rooms", Gate::List),
     ("/api/rooms/{room}", Gate::Play),
+    ("/api/records", Gate::Records),
+    ("/records/{name}", Gate::Record),
     ("/api/openapi.json", Gate::Open),
     ("/api/admin/status", Gate::Admin),
     ("/api/admin/overview", Gate::Admin),
@@ -154,6 +160,8 @@ impl Row {
             Gate::Publish => in_room('p'),
             Gate::Play => in_room('v'),
             Gate::List => self.list,
+            Gate::Record => in_room('v') || self.opens(Gate::AdminOfRoom, room),
+            Gate::Records => self.list || self.admin,
             Gate::Admin => self.admin,
             Gate::AdminOfRoom => self.admin || room.is_some_and(|room| ROOMS[room] == self.admin_of),
         }
@@ -175,6 +183,7 @@ impl Row {
 /// What the path is for each room, or once.
 fn paths(path: &str) -> Vec<(Option<usize>, String)> {
     let path = path.replace("{id}", "00112233445566778899aabbccddeeff").replace("{key}", "0011223344556677");
+    let path = if path.starts_with("/records/") { path.replace("{name}", "{room}_av_1.mp4") } else { path };
     let path = path.replace("{name}", "style.css");
     if path.contains("{room}") {
         (0..ROOMS.len()).map(|room| (Some(room), path.replace("{room}", ROOMS[room]))).collect()

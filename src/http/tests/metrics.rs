@@ -131,11 +131,15 @@ async fn a_listener_of_its_own_takes_the_metrics_away_from_everybody() {
         config.private_address = Some(ListenAddr::Any(0));
     });
     assert_eq!(split.ask("GET", "/metrics", &[], "").await.status, 404);
-    let api = Api::new(&HttpConfig::default(), &AuthConfig::default(), split.sessions.clone());
+    let auth = AuthConfig { admin_token: Some(Secret::new(ADMIN.1)), ..AuthConfig::default() };
+    let api = Api::new(&HttpConfig::default(), &auth, split.sessions.clone());
     let private = Fixture { router: crate::http::router_private(Arc::new(api)), ..split };
-    for path in ["/metrics", "/healthz", "/readyz"] {
+    for path in ["/metrics", "/healthz", "/readyz", "/api/openapi.json", "/web/admin.html"] {
         assert_eq!(private.ask("GET", path, &[], "").await.status, 200, "{path}");
     }
+    // The page's events, for who may hear them.
+    assert_eq!(private.ask("GET", "/api/events", &[], "").await.status, 401);
+    assert_eq!(private.ask("HEAD", "/api/events", &[ADMIN], "").await.status, 200);
     for path in ["/", "/api/rooms", "/whip/a"] {
         assert_eq!(private.ask("GET", path, &[], "").await.status, 404, "{path}");
     }

@@ -8,6 +8,7 @@ mod limits;
 mod metrics;
 mod openapi;
 mod patch;
+mod records;
 mod server;
 mod table;
 mod tls;
@@ -25,6 +26,7 @@ use crate::http::cors::AllowedOrigin;
 use crate::http::ice::{IceServer, TurnCredentials};
 use crate::http::{Api, HttpConfig};
 use crate::id::SessionId;
+use crate::record::library::Library;
 use crate::secret::Secret;
 use crate::session::testing::{FakeWorker, offer};
 use crate::session::{SessionConfig, Sessions, testing};
@@ -90,6 +92,13 @@ impl Fixture {
         let turn = TurnCredentials::Fixed { user: "user".into(), password: Secret::new("turn-password") };
         let turn = IceServer::turn("turn:t.example:3478".into(), turn);
         HttpConfig { ice_servers: vec![IceServer::stun("stun:s.example:3478").unwrap(), turn], ..HttpConfig::default() }
+    }
+
+    /// With recordings.
+    pub fn with_library(auth: &AuthConfig, library: Library) -> Self {
+        let (sessions, workers) = testing::sessions(SessionConfig::default(), 2);
+        let api = Api::new(&Self::http(), auth, sessions.clone()).with_library(Arc::new(library));
+        Self { router: crate::http::router(Arc::new(api)), sessions, workers }
     }
 
     fn whole(session: SessionConfig, auth: &AuthConfig, config: &HttpConfig) -> Self {

@@ -91,6 +91,14 @@ const TABLE: &[(&str, &str, With, u16, &str, &str)] = &[
     ("GET", "/api/rooms/bad.name", With::Token, 400, "invalid room name", ""),
     ("GET", "/api/rooms/room", With::Nothing, 401, "unauthorized", ""),
     ("GET", "/api/rooms/room", With::Token, 404, "room not found", ""),
+    // Recordings, of which there are none.
+    ("GET", "/api/records", With::Token, 200, "", ""),
+    ("GET", "/api/records", With::Nothing, 401, "unauthorized", ""),
+    ("GET", "/records/room_av_1.mp4", With::Token, 404, "record not found", ""),
+    ("GET", "/records/room_av_1.mp4", With::Nothing, 401, "unauthorized", ""),
+    ("OPTIONS", "/records/room_av_1.mp4", With::Nothing, 204, "", READ),
+    ("POST", "/records/room_av_1.mp4", With::Token, 405, "method not allowed", READ),
+    ("GET", "/records/", With::Token, 404, "not found", ""),
     // Pages.
     ("GET", "/", With::Nothing, 200, "", ""),
     ("HEAD", "/", With::Nothing, 200, "", ""),
