@@ -4,6 +4,8 @@
 
 pub mod address;
 pub mod auth;
+#[cfg(test)]
+mod effects;
 pub mod error;
 pub mod file;
 pub mod http;
