@@ -267,6 +267,7 @@ function facts(session) {
     ["DTLS", [session.dtls, session.cipher].filter(Boolean).join(", ") || "–"],
     ["SRTP", session.srtp ?? "–"],
     ["Bit rate", formatBitrate(session.bitrate)],
+    ...(session.layer ? [["Layer", session.layer]] : []),
     ["Packets", `${count(session.packets)}, of them lost ${count(session.packetsLost)}`],
     ["Loss lately", formatPercent(session.loss)],
     ["Round trip", formatMs(session.roundTripTime)],

@@ -248,6 +248,7 @@ impl State {
             bitrate: 2_500_000,
             summary: Summary { flow, ..Summary::default() },
             obstacle: None,
+            layer: None,
         };
         let meant = self.sessions.iter().filter(|(id, room)| is_meant(id, room));
         SessionStates { sessions: meant.map(|(id, _)| state(id)).collect(), next: None }

@@ -129,6 +129,12 @@ impl Intake {
         layer.map_or(0, |layer| layer.meter.bitrate(now))
     }
 
+    /// The layer that is forwarded, by its place among the track's rids.
+    #[must_use]
+    pub fn forwarded_layer(&self) -> Option<usize> {
+        self.select.current()
+    }
+
     /// The layers in the order of the track's rids: bit rate, and whether it is the one that is forwarded.
     pub fn layers(&mut self, now: Instant) -> impl Iterator<Item = (u64, bool)> {
         let current = self.select.current();

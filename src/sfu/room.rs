@@ -192,6 +192,14 @@ impl Room {
         self.publisher.as_ref().map(Publisher::feedback)
     }
 
+    /// Which of a simulcast publisher's layers is forwarded; `None` where there is one encoding only.
+    #[must_use]
+    pub fn forwarded_layer(&self) -> Option<&Rid> {
+        let codec = self.audience.streams.video.codec();
+        let track = self.publisher.as_ref()?.tracks().iter().find(|track| track.format.codec == codec)?;
+        track.rids.get(self.intakes.video.forwarded_layer()?)
+    }
+
     /// What the room says of itself.
     pub fn media(&mut self, now: Instant) -> RoomMedia {
         let streams = &self.audience.streams;

@@ -86,6 +86,10 @@ impl Worker {
             bitrate: session.rate.get(now, session.media_bytes()),
             summary: Summary { flow: session.flow, feedback },
             obstacle,
+            layer: match self.rooms.get(session.room) {
+                Some(Part::Home(home)) => home.room.forwarded_layer().cloned(),
+                _ => None,
+            },
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::{RoomName, SessionId};
+use crate::id::{Rid, RoomName, SessionId};
 use crate::peer::dtls::Security;
 use crate::sdp::Transport;
 use crate::sfu::counts::{Feedback, Flow, RoomCounts};
@@ -113,6 +113,9 @@ pub struct SessionState {
     pub summary: Summary,
     /// What keeps a subscriber from getting media.
     pub obstacle: Option<Obstacle>,
+    /// The simulcast layer that its room forwards; `None` where there is one encoding only, and in a replica, which
+    /// does not know it.
+    pub layer: Option<Rid>,
 }
 
 /// What is left of a session when it ends.

@@ -1,5 +1,7 @@
 //! The life of a room: publishers come and go, layers switch, connections clog.
 
+use rillcast::id::Rid;
+
 use crate::for_seeds;
 use crate::network::Conditions;
 use crate::publisher::Plan;
@@ -57,6 +59,7 @@ fn the_best_layer_is_forwarded_and_switches_leave_no_gap() {
         assert_eq!(seat.ledger.gaps(), 0);
         let layers: Vec<u8> = seat.ledger.media().map(|(_, _, stamp, _)| stamp.layer).collect();
         assert_eq!(layers.last(), Some(&2), "the highest bit rate");
+        assert_eq!(world.room.forwarded_layer(), Some(&Rid("2".into())), "as the room says");
         let switches = layers.windows(2).filter(|pair| pair[0] != pair[1]).count();
         assert!(switches <= 2, "{switches} switches");
     });

@@ -123,6 +123,8 @@ struct MediaJson {
     silence: Option<u64>,
     /// What keeps a subscriber from getting media.
     obstacle: Option<&'static str>,
+    /// The rid of the simulcast layer that the room forwards.
+    layer: Option<String>,
 }
 
 impl MediaJson {
@@ -162,6 +164,7 @@ impl MediaJson {
                 Obstacle::NoKeyframe => "no_keyframe",
                 Obstacle::Congested => "congested",
             }),
+            layer: state.layer.as_ref().map(|rid| rid.0.to_string()),
         }
     }
 }
