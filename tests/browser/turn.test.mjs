@@ -57,15 +57,33 @@ for (const transport of ['udp', 'tcp']) {
   });
 }
 
+scenario('relay only, to coturn by credentials of each session', {}, async (rig) => {
+  const { turn, port } = await coturn(rig, [...TO_LOOPBACK, '--use-auth-secret', '--static-auth-secret=shared with coturn']);
+  const server = await rig.server({ TURN_URLS: `turn:127.0.0.1:${port}`, TURN_SECRET: 'shared with coturn', TURN_LIFETIME_S: '600' });
+  await relays(rig, server, turn, 'udp');
+  // Who, and until when: a name for each session.
+  const names = new Set([...turn.output.matchAll(/user <(\d+:[^>]*)>/g)].map(([, name]) => name));
+  const ends = [...names].map((name) => Number(name.split(':')[0]) - Date.now() / 1000);
+  assert.ok(names.size >= 2, [...names].join(' '));
+  assert.ok(ends.every((left) => left > 500 && left <= 601), ends.join(' '));
+});
+
 const refusals = {
+  'a secret that coturn does not share': {
+    options: [...TO_LOOPBACK, '--use-auth-secret', '--static-auth-secret=another'],
+    credentials: { TURN_SECRET: 'shared with coturn' },
+    says: /error 401/,
+  },
   'a password that coturn does not know': { options: [...TO_LOOPBACK, '--user=someone:another secret'], says: /error 401/ },
   'a server on a private address that nobody allowed': { options: ['--user=someone:a secret'], says: /error 403/ },
 };
 
-for (const [what, { options, says }] of Object.entries(refusals)) {
+const STATIC = { TURN_USERNAME: 'someone', TURN_PASSWORD: 'a secret' };
+
+for (const [what, { options, says, credentials = STATIC }] of Object.entries(refusals)) {
   scenario(`relay only, ${what}: no way`, {}, async (rig) => {
     const { turn, port } = await coturn(rig, options);
-    const server = await rig.server({ TURN_URLS: `turn:127.0.0.1:${port}`, TURN_USERNAME: 'someone', TURN_PASSWORD: 'a secret' });
+    const server = await rig.server({ TURN_URLS: `turn:127.0.0.1:${port}`, ...credentials });
     await assert.rejects(publish(rig, server.whip('relayed'), { relay: true }), /not connected|connection failed/);
     assert.match(turn.output, says);
   });
