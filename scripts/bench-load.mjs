@@ -12,6 +12,8 @@ import { parseArgs } from 'node:util';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 const PROGRAM = process.env.RILLCAST ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'release/rillcast');
+const WATCH = join(ROOT, 'scripts/watch.mjs');
+const TOKEN = 'token-of-this-benchmark';
 const PAGE = join(ROOT, 'docs/performance.md');
 const MARKS = ['<!-- scenarios -->', '<!-- end of scenarios -->'];
 
@@ -35,6 +37,11 @@ const SCENARIOS = [
   scenario('1 × 300, window 0, 2 workers', { ...window(0), MEDIA_WORKERS: '2', MEDIA_SPREAD: 'always' }, '--subs 300'),
   scenario('1 × 300, window 0, all feedback, 0.5 % loss', window(0), '--subs 300 --feedback full --loss 0.005'),
   scenario('1 × 300, window 0, sound too', window(0), '--subs 300 --audio'),
+  // Scraped and asked each second by who operates it, and listened to.
+  scenario('1 × 300, window 0, watched', window(0), '--subs 300', { watched: true }),
+  scenario('1 × 300, window 10 ms, watched', window(10), '--subs 300', { watched: true }),
+  scenario('1 × 1,000, window 0, watched', window(0), '--subs 1000', { watched: true }),
+  scenario('20 × 10, 1 Mbit/s, window 0, watched', window(0), '--rooms 20 --subs 200 --bitrate 1M', { watched: true }),
   scenario('1 × 300, and 100 others join and leave each second', window(0), '--subs 300 --churn 100'),
 ];
 // The history of ten seconds fills before the memory of publishers alone is read.
@@ -54,7 +61,7 @@ function freePort() {
 }
 
 /** One run: what `rillcast load` found, and what the worker says that it sent. */
-async function run({ server: variables, load, apart }) {
+async function run({ server: variables, load, apart, watched }) {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'rillcast-bench-'));
   const on = (core, args) => (apart ? ['taskset', '--cpu-list', core, PROGRAM, ...args] : [PROGRAM, ...args]);
@@ -66,6 +73,7 @@ async function run({ server: variables, load, apart }) {
       MEDIA_UDP_PORT: '0',
       MEDIA_PUBLIC_IPS: '127.0.0.1',
       MEDIA_WORKERS: '1',
+      ADMIN_TOKEN: TOKEN,
       LOG: 'warn,rillcast::worker=info',
       ...variables,
     },
@@ -75,8 +83,10 @@ async function run({ server: variables, load, apart }) {
   server.stdout.on('data', (data) => (log += data));
   server.stderr.on('data', (data) => (log += data));
   const ended = new Promise((resolve) => server.on('exit', resolve));
+  let watcher;
   try {
     await new Promise((resolve) => setTimeout(resolve, 700));
+    watcher = watched && spawn('node', [WATCH, `http://127.0.0.1:${port}`, TOKEN], { stdio: ['ignore', 'inherit', 'inherit'] });
     const report = join(folder, 'report.json');
     const args = ['load', `http://127.0.0.1:${port}`, '--server-pid', String(server.pid), ...COMMON, ...load];
     args[args.indexOf('-')] = report;
@@ -89,6 +99,7 @@ async function run({ server: variables, load, apart }) {
     const count = (name) => all(name).reduce((sum, number) => sum + number, 0);
     return { report: JSON.parse(readFileSync(report, 'utf8')), train: count('datagrams') / count('trains') };
   } finally {
+    watcher?.kill('SIGTERM');
     server.kill('SIGKILL');
     rmSync(folder, { recursive: true });
   }
