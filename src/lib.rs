@@ -10,7 +10,7 @@
 //! config     what the operator sets, as written and as resolved
 //! http       the only user of hyper's server and axum
 //! telemetry  log
-//! record     recordings: their files, the list of them
+//! record     what a room sends becomes files; the list of them
 //! session    session resources: create, patch, delete; placement
 //! auth       token → grant
 //! load       light subscribers by the thousand, light publishers, statistics, a report
@@ -49,6 +49,7 @@ pub mod net;
 #[allow(clippy::disallowed_methods, reason = "not the data plane: it may read the clock")]
 pub mod notify;
 pub mod peer;
+#[allow(clippy::disallowed_methods, reason = "not the data plane: it may read the clock")]
 pub mod record;
 pub mod rtp;
 pub mod sdp;

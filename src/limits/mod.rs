@@ -11,6 +11,7 @@ mod peer;
 mod record;
 mod room;
 mod sdp;
+mod tap;
 mod worker;
 
 pub use address::*;
@@ -24,6 +25,7 @@ pub use peer::*;
 pub use record::*;
 pub use room::*;
 pub use sdp::*;
+pub use tap::*;
 pub use worker::*;
 
 const _: () = {

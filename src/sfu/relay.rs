@@ -34,7 +34,8 @@ struct Place {
 pub struct Parcel {
     pub(super) clock: RoomClock,
     pub(super) publishing: Option<Publishing>,
-    pub(super) tracks: ByKind<Track>,
+    /// Both tracks.
+    pub tracks: ByKind<Track>,
     /// Nothing is behind it for the moment.
     pub(super) complete: bool,
     packets: Vec<Packet>,
@@ -43,10 +44,13 @@ pub struct Parcel {
 
 /// A track at the time of a parcel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Track {
+pub struct Track {
+    /// The stream.
     pub state: State,
     /// The packets begin here, and do not go on from those before.
     pub restart: Option<u64>,
+    /// Numbers before this one are not the present publisher's.
+    pub publisher_since: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +94,7 @@ impl Place {
     fn track(&mut self, stream: &Stream, drops: &mut DropCounts) -> Track {
         let oldest = stream.history().oldest();
         if self.next >= oldest.max(stream.codec_since()).max(1) {
-            return Track { state: stream.state(), restart: None };
+            return Track { state: stream.state(), restart: None, publisher_since: stream.publisher_since() };
         }
         if self.next > 0 {
             drops.count_many(DropReason::RelayBehind, oldest.saturating_sub(self.next));
@@ -102,7 +106,7 @@ impl Place {
         let last = stream.history().end().checked_sub(1).filter(|last| stream.is_present(*last));
         self.next = keyframe.or(last).unwrap_or_else(|| stream.end()).max(stream.codec_since()).max(1);
         self.late = stream.late_count();
-        Track { state: stream.state(), restart: Some(self.next) }
+        Track { state: stream.state(), restart: Some(self.next), publisher_since: stream.publisher_since() }
     }
 
     fn fill(&mut self, stream: &Stream, parcel: &mut Parcel, drops: &mut DropCounts) {
@@ -149,7 +153,7 @@ impl Parcel {
     }
 
     /// The packets: kind, number, facts, payload.
-    pub(super) fn packets(&self) -> impl Iterator<Item = (MediaKind, u64, Facts, &[u8])> {
+    pub fn packets(&self) -> impl Iterator<Item = (MediaKind, u64, Facts, &[u8])> {
         let mut rest = self.bytes.as_slice();
         self.packets.iter().map(move |packet| {
             let (payload, tail) = rest.split_at(packet.length);

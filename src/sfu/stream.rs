@@ -28,6 +28,24 @@ impl State {
     pub fn is_older_than(&self, other: &Self) -> bool {
         self.generation != other.generation
     }
+
+    /// The codec that feeds it.
+    #[must_use]
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// A publisher feeds it.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.attached
+    }
+
+    /// See [`Stream::set_report`].
+    #[must_use]
+    pub fn report(&self) -> Option<(u64, i64)> {
+        self.report
+    }
 }
 
 /// See the module.
@@ -220,6 +238,12 @@ impl Stream {
     #[must_use]
     pub fn is_present(&self, number: u64) -> bool {
         number >= self.publisher_since
+    }
+
+    /// Numbers before this one are not the present publisher's.
+    #[must_use]
+    pub fn publisher_since(&self) -> u64 {
+        self.publisher_since
     }
 
     /// How many packets have filled a hole so far.

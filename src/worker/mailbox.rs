@@ -169,7 +169,8 @@ pub enum Command {
         /// What it was; `None` where the session is not there.
         reply: oneshot::Sender<Option<Summary>>,
     },
-    /// From a sibling: it has a replica of a room of this worker's, which feeds it from now on.
+    /// From a sibling, which has a replica of a room of this worker's, or from who records it: the room feeds it from
+    /// now on.
     AttachReplica {
         /// The room.
         room: RoomName,

@@ -82,8 +82,8 @@ impl Home {
 
     /// Passes on to the replicas what is new.
     pub fn feed(&mut self, now: Instant, rounds: &mut Rounds) {
-        let behind = relay::feed(&mut self.room, &mut self.feeders, rounds);
-        self.retry = behind.then(|| now + limits::RELAY_RETRY);
+        let retry = relay::feed(&mut self.room, &mut self.feeders, rounds);
+        self.retry = retry.map(|retry| now + retry);
     }
 }
 

@@ -1,7 +1,8 @@
-//! From a room to its replica on another worker: a ring of parcels one way, the wish for a key frame the other way, and
-//! each side's door to ring at.
+//! From a room to its replica on another worker, or to what records it: a ring of parcels one way, the wish for a key
+//! frame the other way, and each side's door to ring at.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
@@ -17,9 +18,20 @@ const NONE: u64 = 0;
 /// A new link: the end for the room and the end for the replica, with the doors of their workers.
 #[must_use]
 pub fn link(home: Arc<Door>, replica: Arc<Door>) -> (Feeder, Feed) {
-    let (producer, consumer) = RingBuffer::new(limits::RELAY_PARCELS);
+    connect(limits::RELAY_PARCELS, home, Some(replica))
+}
+
+/// The same for who is no worker and looks into the ring by itself now and then: nobody is rung for, so the room's
+/// worker makes no system call for it.
+#[must_use]
+pub fn tap(home: Arc<Door>) -> (Feeder, Feed) {
+    connect(limits::TAP_PARCELS, home, None)
+}
+
+fn connect(parcels: usize, home: Arc<Door>, door: Option<Arc<Door>>) -> (Feeder, Feed) {
+    let (producer, consumer) = RingBuffer::new(parcels);
     let wish = Arc::new(AtomicU64::new(NONE));
-    let feeder = Feeder { parcels: producer, cursor: Cursor::default(), wish: wish.clone(), door: replica };
+    let feeder = Feeder { parcels: producer, cursor: Cursor::default(), wish: wish.clone(), door };
     (feeder, Feed { parcels: Some(consumer), wish, door: home })
 }
 
@@ -28,8 +40,8 @@ pub struct Feeder {
     parcels: Producer<Arc<Parcel>>,
     cursor: Cursor,
     wish: Arc<AtomicU64>,
-    /// The replica's worker.
-    door: Arc<Door>,
+    /// The replica's worker; `None` for a tap.
+    door: Option<Arc<Door>>,
 }
 
 /// The replica's end. Dropped, it tells the room's worker.
@@ -42,6 +54,11 @@ pub struct Feed {
 }
 
 impl Feeder {
+    /// How soon it is served again where it is behind.
+    fn patience(&self) -> Duration {
+        if self.door.is_some() { limits::RELAY_RETRY } else { limits::TAP_INTERVAL }
+    }
+
     /// True where the replica has gone.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
@@ -113,11 +130,12 @@ impl Rounds {
     }
 }
 
-/// Passes on to a room's replicas what is new. True where one of them is behind, and nothing will say when it is not.
-pub fn feed(room: &mut Room, feeders: &mut [Feeder], rounds: &mut Rounds) -> bool {
+/// Passes on to a room's replicas what is new. Where one of them is behind, nothing will say when it is not: returns
+/// how soon to look again.
+pub fn feed(room: &mut Room, feeders: &mut [Feeder], rounds: &mut Rounds) -> Option<Duration> {
     // Mostly all are equally far, and one parcel serves all.
     let mut last: Option<(Cursor, Cursor, Arc<Parcel>)> = None;
-    let mut behind = false;
+    let mut retry: Option<Duration> = None;
     for feeder in feeders {
         let mut count = 0;
         while count < limits::RELAY_PARCELS_PER_TURN && !feeder.parcels.is_full() {
@@ -139,12 +157,15 @@ pub fn feed(room: &mut Room, feeders: &mut [Feeder], rounds: &mut Rounds) -> boo
             feeder.cursor = after;
             count += 1;
         }
-        if count > 0 {
-            rounds.add(&feeder.door);
+        if let Some(door) = feeder.door.as_ref().filter(|_| count > 0) {
+            rounds.add(door);
         }
-        behind |= count == limits::RELAY_PARCELS_PER_TURN || feeder.parcels.is_full();
+        if count == limits::RELAY_PARCELS_PER_TURN || feeder.parcels.is_full() {
+            let patience = feeder.patience();
+            retry = Some(retry.map_or(patience, |retry| retry.min(patience)));
+        }
     }
-    behind
+    retry
 }
 
 #[cfg(test)]
@@ -186,7 +207,7 @@ mod tests {
         let (mut feeders, mut feeds): (Vec<Feeder>, Vec<Feed>) = links.into_iter().unzip();
         assert!(bench.doors[1].try_sleep());
         let mut rounds = Rounds::default();
-        assert!(!feed(&mut bench.room, &mut feeders, &mut rounds));
+        assert_eq!(feed(&mut bench.room, &mut feeders, &mut rounds), None);
         assert_eq!((rounds.0.len(), bench.wakes(1)), (1, 0), "not before all is in the rings");
         rounds.make();
         assert_eq!((bench.wakes(1), bench.wakes(0)), (1, 0));
@@ -206,14 +227,28 @@ mod tests {
         for turn in 0..limits::RELAY_PARCELS + 10 {
             // Each is a change of state, which is a parcel.
             bench.room.remove_publisher(Instant::now());
-            let behind = feed(&mut bench.room, &mut feeders, &mut rounds);
+            let behind = feed(&mut bench.room, &mut feeders, &mut rounds).is_some();
             assert_eq!(behind, turn + 1 >= limits::RELAY_PARCELS, "turn {turn}");
             taken += usize::from(feeds[0].take().is_some());
         }
         assert_eq!(taken, limits::RELAY_PARCELS + 10);
         assert_eq!(std::iter::from_fn(|| feeds[1].take()).count(), limits::RELAY_PARCELS);
-        assert!(!feed(&mut bench.room, &mut feeders, &mut rounds));
+        assert_eq!(feed(&mut bench.room, &mut feeders, &mut rounds), None);
         assert!(feeds[1].take().is_some() && feeds[1].take().is_none(), "what it missed is one parcel now");
+    }
+
+    #[test]
+    fn nobody_is_rung_for_a_tap_and_a_full_one_is_looked_at_rarely() {
+        let mut bench = Bench::new();
+        let (feeder, mut feed_) = tap(bench.doors[0].clone());
+        let (mut feeders, mut rounds) = ([feeder], Rounds::default());
+        for turn in 0..limits::TAP_PARCELS {
+            bench.room.remove_publisher(Instant::now());
+            let retry = feed(&mut bench.room, &mut feeders, &mut rounds);
+            assert_eq!(retry, (turn + 1 == limits::TAP_PARCELS).then_some(limits::TAP_INTERVAL), "turn {turn}");
+        }
+        assert!(rounds.0.is_empty());
+        assert_eq!(std::iter::from_fn(|| feed_.take()).count(), limits::TAP_PARCELS);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod batching;
 mod bursts;
 mod life;
 mod loss;
+mod recording;
 mod replicas;
 
 /// Runs a scenario for many seeds; the panic message of a failing one is preceded by its seed.

@@ -1,8 +1,9 @@
-//! A replica and its link to the room, as a worker has it.
+//! A replica and its link to the room, as a worker has it; and what records the room.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use rillcast::record::tap::{Packet, Tap, Tapped};
 use rillcast::sfu::audience::Batching;
 use rillcast::sfu::relay::{Cursor, Parcel};
 use rillcast::sfu::replica::Replica;
@@ -56,5 +57,49 @@ impl Annex {
     pub fn flush(&mut self, now: Instant, sink: &mut impl Sink) {
         self.replica.flush(now, sink);
         self.wish = self.replica.poll_keyframe_wish().or(self.wish);
+    }
+}
+
+/// A recording's tap, and its link to the room.
+#[derive(Default)]
+pub struct Recorder {
+    tap: Tap,
+    cursor: Cursor,
+    ring: VecDeque<Parcel>,
+    /// It does not look.
+    pub stalled: bool,
+    /// All that was told.
+    pub told: Vec<Tapped>,
+}
+
+impl Recorder {
+    /// It takes what the room has for it.
+    pub fn exchange(&mut self, now: Instant, room: &mut Room) {
+        while self.ring.len() < 256 {
+            let Some(parcel) = room.poll_relay(&mut self.cursor) else { break };
+            self.ring.push_back(parcel);
+        }
+        if self.stalled {
+            return;
+        }
+        self.ring.drain(..).for_each(|parcel| self.tap.handle(now, &parcel));
+        self.told.extend(std::iter::from_fn(|| self.tap.poll(now)));
+    }
+
+    /// The packets, which stand in order: what is missing between two was told.
+    pub fn packets(&self) -> Vec<&Packet> {
+        let (mut next, mut packets) = (None, Vec::new());
+        for told in &self.told {
+            match told {
+                Tapped::Packet { packet, .. } => {
+                    assert_eq!(packet.number, next.unwrap_or(packet.number));
+                    next = Some(packet.number + 1);
+                    packets.push(packet);
+                }
+                Tapped::Gap { packets, .. } => next = next.map(|next| next + packets),
+                Tapped::Track { .. } | Tapped::Report { .. } | Tapped::Ended => {}
+            }
+        }
+        packets
     }
 }

@@ -14,7 +14,7 @@ use rillcast::sfu::track::PlayTrack;
 
 use crate::network::{Conditions, Path, Random};
 use crate::publisher::{Plan, Publisher};
-use crate::replica::Annex;
+use crate::replica::{Annex, Recorder};
 use crate::subscriber::{Ledger, Subscriber};
 
 /// Every seed has its own window and padding: the invariants hold with each of them.
@@ -48,6 +48,7 @@ pub struct Seat {
 pub struct World {
     pub room: Room,
     pub replicas: Vec<Annex>,
+    pub recorders: Vec<Recorder>,
     /// Half of the subscribers join at a replica.
     spread: bool,
     seed: u64,
@@ -112,6 +113,7 @@ impl World {
         Self {
             room: Room::new(start, 1 << 40, seed, batching),
             replicas: Vec::new(),
+            recorders: Vec::new(),
             spread: false,
             seed,
             batching,
@@ -283,6 +285,9 @@ impl World {
         }
         for replica in &mut self.replicas {
             replica.exchange(instant, &mut self.room);
+        }
+        for recorder in &mut self.recorders {
+            recorder.exchange(instant, &mut self.room);
         }
         self.flush(now, instant);
     }
