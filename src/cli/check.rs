@@ -1,6 +1,6 @@
 //! `rillcast check`: validates the configuration, and says what is in force.
 
-use crate::cli::{Failure, serve};
+use crate::cli::{Failure, print, serve};
 use crate::config::show;
 
 /// Validate the configuration and print what is in force
@@ -28,13 +28,11 @@ pub struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     if args.example {
-        print!("{}", show::example());
-    } else if args.reference {
-        print!("{}", show::reference());
-    } else {
-        let config = args.serve.config()?;
-        print!("{}", config.in_force.lines(args.all));
-        println!("The configuration is sound.");
+        return print(show::example());
     }
-    Ok(())
+    if args.reference {
+        return print(show::reference());
+    }
+    let lines = args.serve.config()?.in_force.lines(args.all);
+    print(format_args!("{lines}The configuration is sound.\n"))
 }

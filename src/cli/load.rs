@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap::builder::RangedI64ValueParser;
 
-use crate::cli::Failure;
 use crate::cli::serve::stop_signal;
+use crate::cli::{Failure, print};
 use crate::limits::{LOAD_FULL, LOAD_ROOMS, LOAD_SUBSCRIBERS, LOAD_THREADS};
 use crate::load::plan::{Feedback, Media, Pacing, Plan};
 use crate::load::progress::Progress;
@@ -218,12 +218,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     let json = || serde_json::to_string_pretty(&report).map_err(Failure::failed);
     match &args.json {
-        Some(path) if path.as_os_str() == "-" => println!("{}", json()?),
+        Some(path) if path.as_os_str() == "-" => print(format_args!("{}\n", json()?))?,
         other => {
             if let Some(path) = other {
                 write(path, json()?)?;
             }
-            print!("{}", Text(&report));
+            print(Text(&report))?;
         }
     }
     report.failure().map_or(Ok(()), |why| Err(Failure::Failed(why)))

@@ -15,6 +15,7 @@ mod token;
 mod verify_webhook;
 
 use std::fmt::Display;
+use std::io::Write as _;
 
 use clap::{Parser, Subcommand};
 
@@ -79,6 +80,15 @@ impl Failure {
 
     fn usage(error: impl Display) -> Self {
         Self::Usage(error.to_string())
+    }
+}
+
+/// Prints what was asked for. Nobody reads on where the other end of a pipe is closed (`| head`), and that is fine.
+fn print(text: impl Display) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::failed(error)),
+        _ => Ok(()),
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::cli::Failure;
 use crate::cli::offerer::{after, block_on, coming_back, failure_of, retrying, seconds};
 use crate::cli::serve::stop_signal;
+use crate::cli::{Failure, print};
 use crate::client::media::{AssembledFrame, Assembler, Reception, Sink};
 use crate::client::{FeedbackSnapshot, LinkOptions, Player, PlayerEvent, PlayerOptions};
 use crate::rtp::codec::{Codec, MediaKind};
@@ -273,8 +273,8 @@ impl TrackReport {
 impl Report {
     fn print(&self, json: bool) -> Result<(), Failure> {
         if json {
-            println!("{}", serde_json::to_string(self).map_err(Failure::failed)?);
-            return Ok(());
+            let json = serde_json::to_string(self).map_err(Failure::failed)?;
+            return print(format_args!("{json}\n"));
         }
         let time = |time: Option<f64>| time.map_or_else(|| "-".to_owned(), |time| format!("{time:.0} ms"));
         println!(

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::jwt::{self, sign::Signer};
 use crate::auth::{Action, AuthConfig, Authenticator, Grant, Need, Presented, Refusal};
-use crate::cli::{Failure, serve};
+use crate::cli::{Failure, print, serve};
 use crate::id::{ClientAddress, RoomName, RoomPattern};
 use crate::limits;
 
@@ -111,8 +111,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Command::Make(args) => {
             let (token, explained) = make(args, &args.serve.config()?.auth)?;
             eprint!("{explained}");
-            println!("{token}");
-            Ok(())
+            print(format_args!("{token}\n"))
         }
         Command::Explain(args) => {
             let room = args.room.as_deref().map(|room| RoomName::parse(room).ok_or(NO_ROOM));
@@ -126,7 +125,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             let most = u64::try_from(limits::TOKEN_BYTES).expect("8 kB") + 2;
             std::io::stdin().take(most).read_to_string(&mut token).map_err(Failure::failed)?;
             let (explained, good) = explain(token.trim(), &auth, room.as_ref())?;
-            print!("{explained}");
+            print(explained)?;
             if good { Ok(()) } else { Err(Failure::failed("the token grants nothing")) }
         }
     }

@@ -9,6 +9,7 @@ use super::source::Source;
 use super::{Config, keys};
 use crate::auth::PlayPolicy;
 use crate::http::cors::AllowedOrigin;
+use crate::http::ice::IceServer;
 use crate::http::tls::TlsConfig;
 use crate::http::{HttpConfig, ListenAddr};
 use crate::secret::Secret;
@@ -36,7 +37,7 @@ const ROWS: &[Row] = &[
     }),
     ("TLS_HSTS_SECONDS", "9", &[], |c| c.http.hsts == Some(Duration::from_secs(9))),
     ("STUN_URLS", "stun:a.example", &[], |c| c.http.ice_servers.iter().any(|server| !server.is_turn())),
-    ("TURN_URLS", TURN.1, &[USER, PASSWORD], |c| c.http.ice_servers.iter().any(|server| server.is_turn())),
+    ("TURN_URLS", TURN.1, &[USER, PASSWORD], |c| c.http.ice_servers.iter().any(IceServer::is_turn)),
     ("TURN_USERNAME", "someone", &[TURN, PASSWORD], |c| debug(c).contains("\"someone\"")),
     ("TURN_PASSWORD", "pass", &[TURN, USER], |c| debug(c).contains("Fixed")),
     ("TURN_SECRET", "secret", &[TURN], |c| debug(c).contains("Shared")),

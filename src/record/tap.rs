@@ -109,7 +109,7 @@ impl Tap {
         }
         let replaced = [MediaKind::Audio, MediaKind::Video].map(|kind| {
             let known = self.tracks.get(kind).state;
-            known.filter(|known| known.is_older_than(&parcel.tracks.get(kind).state)).is_some()
+            known.is_some_and(|known| known.is_older_than(&parcel.tracks.get(kind).state))
         });
         for kind in [MediaKind::Audio, MediaKind::Video] {
             self.follow(now, kind, parcel.tracks.get(kind));

@@ -4,6 +4,7 @@
 #![allow(clippy::result_large_err, reason = "the reply of a request that was refused: nobody is in a hurry")]
 
 mod admin;
+mod cli;
 mod forged;
 mod light;
 mod load;
