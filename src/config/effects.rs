@@ -79,6 +79,8 @@ const ROWS: &[Row] = &[
     ("MEDIA_BATCH_WINDOW_MS", "0.25", &[], |c| c.media.batching.window == Duration::from_micros(250)),
     ("MEDIA_TRAINS", "false", &[], |c| !c.media.trains),
     ("MEDIA_PADDING_BYTES", "4", &[], |c| c.media.batching.padding == 4),
+    ("RECORD_ENABLED", "true", &[], |c| c.record.enabled),
+    ("RECORD_DIR", "elsewhere", &[], |c| c.record.folder == Path::new("elsewhere")),
     ("METRICS_ADDR", ":9", &[], |c| c.http.private_address == Some(ListenAddr::Any(9))),
     ("LOG", "debug", &[], |c| debug(c).contains("filter: \"debug")),
     ("LOG_FORMAT", "json", &[], |c| c.log.format == LogFormat::Json),

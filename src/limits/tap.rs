@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How often a recording looks into its ring: a room's parcels of that time are a tenth of the ring, and twenty wake-ups
-/// a second are little beside writing.
+/// How often a recording looks into its ring: a room's parcels of that time are a tenth of the ring, and twenty
+/// wake-ups a second are little beside writing.
 pub const TAP_INTERVAL: Duration = Duration::from_millis(50);
 /// Parcels that wait for one recording: three seconds and more of a room of 2.5 Mbit/s while its file's disk is slow,
 /// 32 MB at most. What does not fit then waits in the room's own history, which goes on at a key frame.

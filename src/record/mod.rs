@@ -1,6 +1,6 @@
 //! Recordings: files in one folder. [`name::RecordName`] says how they are called, [`library::Library`] which there
-//! are. It may block, so whoever asks it waits on a thread of its own, with a deadline. [`tap::Tap`] is what a recording
-//! hears of a room.
+//! are. It may block, so whoever asks it waits on a thread of its own, with a deadline. [`tap::Tap`] is what a
+//! recording hears of a room.
 
 pub mod folder;
 pub mod library;
