@@ -21,6 +21,7 @@
 //! peer       sans-IO: ICE, DTLS, SRTP of one session
 //! sdp        offer, answer, trickle fragment: text in, types out
 //! sfu        sans-IO: one room, from one publisher to many subscribers
+//! media      encoded frames, and the files that hold them
 //! rtp        packet view and writer, sequence arithmetic, codec peeks
 //! net        sockets and the clock
 //! id limits secret version  leaves
@@ -45,6 +46,7 @@ pub mod id;
 pub mod limits;
 #[allow(clippy::disallowed_methods, reason = "not the data plane: it may read the clock")]
 pub mod load;
+pub mod media;
 pub mod net;
 #[allow(clippy::disallowed_methods, reason = "not the data plane: it may read the clock")]
 pub mod notify;

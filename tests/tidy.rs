@@ -15,7 +15,7 @@ mod rust;
 mod samples;
 
 /// The modules in the order of `src/lib.rs`: each one may import itself and what stands behind it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "cli",
     "app",
     "config",
@@ -32,6 +32,7 @@ const ORDER: [&str; 22] = [
     "peer",
     "sdp",
     "sfu",
+    "media",
     "rtp",
     "net",
     "id",

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use crate::cli::Failure;
 use crate::cli::offerer::{after, block_on, coming_back, failure_of, retrying, seconds};
 use crate::cli::serve::stop_signal;
-use crate::client::media::Clip;
 use crate::client::{ClientError, LinkOptions, Progress, Publisher, RemoteReport, Source};
+use crate::media::Clip;
 
 /// How often the line in a terminal changes, and how often a line is written elsewhere.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);

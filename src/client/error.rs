@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::media::MediaError;
+use crate::media::MediaError;
 
 /// Why publishing or playing did not work out.
 #[derive(thiserror::Error, Debug)]

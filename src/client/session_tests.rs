@@ -17,8 +17,9 @@ use webrtc::peer_connection::{
 
 use super::codecs::{kind_of, parameters_of};
 use super::link::dtls_is_closed;
-use super::media::{AssembledFrame, Assembler, Clip, Packetizer};
+use super::media::{AssembledFrame, Assembler, Packetizer};
 use super::*;
+use crate::media::Clip;
 use crate::rtp::codec::{Codec, MediaKind};
 
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::link::{LinkState, ended};
-use super::media::{Clip, Frame, Pace, Pacer};
+use super::media::{Pace, Pacer};
 use super::whip::TrackWriter;
 use super::{ClientError, LinkOptions, Publisher, TrackOffer};
+use crate::media::{Clip, Frame};
 use crate::rtp::codec::MediaKind;
 
 /// The demo's picture and sound; `scripts/make-demo-clip.sh` makes them.

@@ -17,8 +17,9 @@ use super::codecs::{kind_of, parameters_of};
 use super::feedback::FeedbackSnapshot;
 use super::http::Session;
 use super::link::{FLUSH, Link, LinkOptions, LinkState, Way, ended};
-use super::media::{Frame, Packetizer};
+use super::media::Packetizer;
 use super::{ClientError, media::bursts};
+use crate::media::Frame;
 use crate::rtp::codec::{Codec, MediaKind};
 
 /// A track to publish: the only codec that is offered for it.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{frame_of, is_key_frame};
 use crate::limits::{CLIENT_FRAME_PACKETS, CLIENT_REORDER_PACKETS};
+use crate::media::{frame_of, is_key_frame};
 use crate::rtp::codec::{Codec, MediaKind};
 
 /// How long a missing packet is waited for: a retransmission takes a round trip and a NACK interval of 100 ms.
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(400);
 pub struct AssembledFrame {
     /// What it is encoded with.
     pub codec: Codec,
-    /// The frame, as in [`super::Frame`].
+    /// The frame, as in [`crate::media::Frame`].
     pub data: Bytes,
     /// From the track's first packet on, in units of the RTP clock.
     pub time: u64,

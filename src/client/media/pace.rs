@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::Clip;
+use crate::media::Clip;
 
 /// Sleeping is not exact below a few milliseconds, and browsers pace by 5 ms as well.
 const BURST_INTERVAL: Duration = Duration::from_millis(5);
@@ -103,7 +103,7 @@ pub fn bursts(packets: usize, interval: Duration) -> (usize, Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::media::Frame;
+    use crate::media::Frame;
     use crate::rtp::codec::Codec;
     use bytes::Bytes;
 

@@ -13,8 +13,8 @@ use rtp::codec::h265::HevcPayloader;
 use rtp::codec::opus::OpusPayloader;
 use rtp::packetizer::Payloader;
 
-use super::{Frame, MediaError, nal_units};
 use crate::limits::CLIENT_PAYLOAD_BYTES;
+use crate::media::{Frame, MediaError, nal_units};
 use crate::rtp::codec::{Codec, MediaKind};
 
 /// What H.264's FU-A (RFC 6184 §5.8) puts before each piece; AV1's aggregation header has one byte.
@@ -124,7 +124,7 @@ fn even_pieces(frame: &Bytes, descriptor: &[u8], codec: Codec) -> Vec<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::media::{Clip, frame_of, nal_units};
+    use crate::media::{Clip, frame_of, nal_units};
     use rtp::codec::av1::Av1Depacketizer;
     use rtp::codec::h264::H264Packet;
     use rtp::codec::vp8::Vp8Packet;

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{AssembledFrame, IvfWriter, OggWriter, opus_ticks};
+use super::AssembledFrame;
+use crate::media::{IvfWriter, OggWriter, opus_ticks};
 use crate::rtp::codec::Codec;
 
 /// Writes the frames of one track. The file is made when the first key frame comes, because only then its format is
