@@ -32,7 +32,7 @@ require_tests() {
         chromium coturn ffmpeg
         gir1.2-gst-plugins-bad-1.0 gir1.2-gst-plugins-base-1.0 gstreamer1.0-libav gstreamer1.0-nice
         gstreamer1.0-plugins-bad gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
-        iproute2 nftables procps prometheus python3-gi python3-venv
+        iproute2 nftables openssl pebble procps prometheus python3-gi python3-venv
         valgrind
     )
     # Node from elsewhere brings npm along, and conflicts with Debian's.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section};
-use crate::config::parse::{list, number, one_of};
+#[cfg(feature = "acme")]
+use crate::config::parse::one_of;
+use crate::config::parse::{list, number};
 use crate::config::source::{Source, Values as _};
 use crate::http::tls::TlsConfig;
 #[cfg(feature = "acme")]

@@ -10,16 +10,20 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use crate::http::Api;
 use crate::http::error::ApiError;
 use crate::http::info::read_only;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, Entrance};
 
 pub(super) async fn metrics(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
     if let Some(answer) = read_only(&request)? {
         return Ok(answer);
     }
-    if let Some(expiry) = api.door.tls().and_then(|tls| tls.certificate_expiry()) {
-        api.metrics.set_certificate_expiry(expiry);
-    }
+    let tls = api.door.tls();
+    let entrance = Entrance {
+        connections: api.door.connections(),
+        cuts: api.door.cuts(),
+        certificate_expiry: tls.and_then(|tls| tls.certificate_expiry()),
+        orders: tls.map_or_else(Vec::new, |tls| tls.orders()),
+    };
     let headers = [(CONTENT_TYPE, metrics::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
     let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
-    Ok((headers, api.metrics.text(&api.sessions, &api.auth).await.to_string()).into_response())
+    Ok((headers, api.metrics.text(&api.sessions, &api.auth, &entrance).await.to_string()).into_response())
 }

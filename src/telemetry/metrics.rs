@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use tokio::sync::Mutex;
@@ -27,44 +26,44 @@ pub struct Metrics {
     /// Requests to the HTTP server.
     pub requests: Requests,
     started: SystemTime,
-    /// Seconds since 1970; 0 where there is no certificate.
-    certificate_expiry: AtomicU64,
     last: Mutex<Option<(Instant, Arc<str>)>>,
+}
+
+/// What the listeners say of themselves.
+#[derive(Clone, Default, Debug)]
+pub struct Entrance {
+    /// HTTP connections that are open.
+    pub connections: usize,
+    /// Those that were ended or not let in since the start, by reason.
+    pub cuts: Vec<(&'static str, u64)>,
+    /// When the certificate ends, where there is one.
+    pub certificate_expiry: Option<SystemTime>,
+    /// Certificates that were ordered, by what came of it; where they are.
+    pub orders: Vec<(&'static str, u64)>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self {
-            requests: Requests::default(),
-            started: SystemTime::now(),
-            certificate_expiry: AtomicU64::new(0),
-            last: Mutex::default(),
-        }
+        Self { requests: Requests::default(), started: SystemTime::now(), last: Mutex::default() }
     }
 }
 
 impl Metrics {
-    /// The certificate of the HTTPS listener ends then.
-    pub fn set_certificate_expiry(&self, expiry: SystemTime) {
-        let seconds = expiry.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        self.certificate_expiry.store(seconds, Ordering::Relaxed);
-    }
-
     /// A scrape, or the one before where that was a moment ago: anybody may ask, and each one costs the workers
     /// something.
-    pub async fn text(&self, sessions: &Sessions, auth: &Authenticator) -> Arc<str> {
+    pub async fn text(&self, sessions: &Sessions, auth: &Authenticator, entrance: &Entrance) -> Arc<str> {
         let mut last = self.last.lock().await;
         if let Some((at, text)) = &*last
             && at.elapsed() < limits::SCRAPE_INTERVAL
         {
             return text.clone();
         }
-        let text: Arc<str> = self.scrape(sessions, auth).await.into();
+        let text: Arc<str> = self.scrape(sessions, auth, entrance).await.into();
         *last = Some((Instant::now(), text.clone()));
         text
     }
 
-    async fn scrape(&self, sessions: &Sessions, auth: &Authenticator) -> String {
+    async fn scrape(&self, sessions: &Sessions, auth: &Authenticator, entrance: &Entrance) -> String {
         let snapshot = sessions.snapshot().await;
         let mut families = Families::default();
         live(&mut families, &snapshot);
@@ -77,22 +76,36 @@ impl Metrics {
             "Credentials refused, by what was wrong with them.",
             auth.refusals().into_iter().map(|(reason, count)| (vec![("reason", reason)], count)),
         );
-        self.server(&mut families);
+        connections(&mut families, entrance);
+        let labels = vec![("version", env!("CARGO_PKG_VERSION")), ("rustc", env!("RILLCAST_RUSTC"))];
+        families.gauge("rillcast_build_info", "Always 1; the labels say what runs.", [(labels, 1.0)]);
         process::add(&mut families, self.started);
         families.encode()
     }
+}
 
-    #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-    fn server(&self, families: &mut Families) {
-        let expiry = self.certificate_expiry.load(Ordering::Relaxed);
-        families.gauge(
-            "rillcast_certificate_expiry_timestamp_seconds",
-            "When the certificate of the HTTPS listener ends, in seconds since 1970.",
-            (expiry > 0).then_some((Vec::new(), expiry as f64)),
-        );
-        let labels = vec![("version", env!("CARGO_PKG_VERSION")), ("rustc", env!("RILLCAST_RUSTC"))];
-        families.gauge("rillcast_build_info", "Always 1; the labels say what runs.", [(labels, 1.0)]);
-    }
+#[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn connections(families: &mut Families, entrance: &Entrance) {
+    let counted = |counts: &[(&'static str, u64)], label| -> Vec<_> {
+        counts.iter().map(|(name, count)| (vec![(label, *name)], *count)).collect()
+    };
+    families.gauge("rillcast_connections", "Open HTTP connections.", [(Vec::new(), entrance.connections as f64)]);
+    families.counter(
+        "rillcast_connections_cut_total",
+        "HTTP connections that the server ended or did not let in, by reason.",
+        counted(&entrance.cuts, "reason"),
+    );
+    let expiry = entrance.certificate_expiry.and_then(|expiry| expiry.duration_since(SystemTime::UNIX_EPOCH).ok());
+    families.gauge(
+        "rillcast_certificate_expiry_timestamp_seconds",
+        "When the certificate of the HTTPS listener ends, in seconds since 1970.",
+        expiry.map(|expiry| (Vec::new(), expiry.as_secs() as f64)),
+    );
+    families.counter(
+        "rillcast_certificate_orders_total",
+        "Certificates ordered from the ACME directory, by what came of it.",
+        counted(&entrance.orders, "result"),
+    );
 }
 
 #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]

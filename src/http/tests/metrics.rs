@@ -90,6 +90,8 @@ async fn requests_ends_and_refusals_are_counted() {
         r#"rillcast_session_ends_total{role="publisher",reason="deleted"} 1"#,
         r#"rillcast_join_answer_seconds_count{role="publisher"} 1"#,
         r#"rillcast_sessions{role="publisher",state="connecting"} 0"#,
+        r#"rillcast_connections_cut_total{reason="slow_reader"} 0"#,
+        "rillcast_connections 0",
         r#"rillcast_worker_up{worker="0"} 1"#,
         r#"rillcast_drops_total{worker="1",reason="srtp_replay"} 0"#,
     ] {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AccountCredentials, AuthorizationStatus, ChallengeType, Identifier, KeyAuthorization, NewAccount,
-    NewOrder, OrderStatus, RetryPolicy,
+    Account, AccountBuilder, AccountCredentials, AuthorizationStatus, ChallengeType, Identifier, NewAccount, NewOrder,
+    Order, OrderStatus, RetryPolicy,
 };
 use rustls::sign::CertifiedKey;
 use tokio::time::sleep;
@@ -72,6 +72,7 @@ pub async fn keep(tls: Weak<Tls>, config: AcmeConfig) {
                 }
                 Err(error) => {
                     failures += 1;
+                    tls.ordered(false);
                     let wait = limits::ACME_RETRY.saturating_mul(1 << (2 * failures.min(6_u32) - 2));
                     let wait = wait.min(limits::ACME_LONGEST_RETRY);
                     warn!(%error, again_in = ?wait, "no certificate from the ACME directory");
@@ -96,18 +97,18 @@ async fn renew(tls: &Tls, config: &AcmeConfig) -> Result<Duration, AcmeError> {
             return Ok(left.min(limits::ACME_LOOK));
         }
     }
+    info!(domains = config.domains.join(" "), directory = config.directory, "ordering a certificate");
     order(tls, config).await?;
     let fresh = files::read(&files)?;
     let left = fresh.renewal().duration_since(now).unwrap_or_default();
+    tls.ordered(true);
     info!(domains = config.domains.join(" "), expires = files::date(fresh.expires), "a certificate was issued");
     tls.use_kept(&files, fresh);
     Ok(left.clamp(limits::ACME_SHORTEST, limits::ACME_LOOK))
 }
 
 async fn order(tls: &Tls, config: &AcmeConfig) -> Result<(), AcmeError> {
-    let account = account(config).await?;
-    let names: Vec<Identifier> = config.domains.iter().cloned().map(Identifier::Dns).collect();
-    let mut order = account.new_order(&NewOrder::new(&names)).await?;
+    let mut order = begin(config).await?;
     let _proofs = Proofs { tls };
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
@@ -123,7 +124,7 @@ async fn order(tls: &Tls, config: &AcmeConfig) -> Result<(), AcmeError> {
         let mut challenge = authorization.challenge(kind).ok_or_else(|| AcmeError::NoChallenge(name.clone()))?;
         let proof = challenge.key_authorization();
         match config.challenge {
-            Challenge::TlsAlpn => tls.prove_by_tls(&name, certificate(&name, &proof)?),
+            Challenge::TlsAlpn => tls.prove_by_tls(&name, certificate(&name, proof.digest().as_ref())?),
             Challenge::Http => tls.prove_by_http(&challenge.token, proof.as_str()),
         }
         challenge.set_ready().await?;
@@ -140,6 +141,23 @@ async fn order(tls: &Tls, config: &AcmeConfig) -> Result<(), AcmeError> {
     write(&files.certificate, chain.as_bytes())
 }
 
+/// The order, before anything is proved.
+async fn begin(config: &AcmeConfig) -> Result<Order, AcmeError> {
+    let names: Vec<Identifier> = config.domains.iter().cloned().map(Identifier::Dns).collect();
+    let wanted = NewOrder::new(&names);
+    match account(config).await?.new_order(&wanted).await {
+        // A directory that was set up anew, or that somebody has closed the account at.
+        Err(instant_acme::Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
+            warn!("the ACME directory does not know our account: it gets another one");
+            Ok(create_account(config).await?.new_order(&wanted).await?)
+        }
+        order => Ok(order?),
+    }
+}
+
+/// RFC 8555 §6.7.
+const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
+
 /// Proofs are shown as long as somebody may look.
 struct Proofs<'a> {
     tls: &'a Tls,
@@ -153,35 +171,45 @@ impl Drop for Proofs<'_> {
 
 /// The account of the folder, or a new one.
 async fn account(config: &AcmeConfig) -> Result<Account, AcmeError> {
-    let path = config.folder.join("account.json");
-    let client = acme_client::Client::new(config.root.as_deref())?;
-    let builder = Account::builder_with_http(Box::new(client));
-    if let Ok(text) = std::fs::read(&path)
+    if let Ok(text) = std::fs::read(account_file(config))
         && let Ok(credentials) = serde_json::from_slice::<AccountCredentials>(&text)
         && text.windows(config.directory.len()).any(|part| part == config.directory.as_bytes())
     {
-        return Ok(builder.from_credentials(credentials).await?);
+        return Ok(builder(config)?.from_credentials(credentials).await?);
     }
+    create_account(config).await
+}
+
+async fn create_account(config: &AcmeConfig) -> Result<Account, AcmeError> {
     let contact: Vec<&str> = config.contact.as_deref().into_iter().collect();
     let wanted = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
-    let (account, credentials) = builder.create(&wanted, config.directory.clone(), None).await?;
+    let (account, credentials) = builder(config)?.create(&wanted, config.directory.clone(), None).await?;
     let text = serde_json::to_vec(&credentials).map_err(|error| AcmeError::Other(error.to_string()))?;
-    write(&path, &text)?;
+    write(&account_file(config), &text)?;
     Ok(account)
 }
 
+fn account_file(config: &AcmeConfig) -> PathBuf {
+    config.folder.join("account.json")
+}
+
+fn builder(config: &AcmeConfig) -> Result<AccountBuilder, AcmeError> {
+    Ok(Account::builder_with_http(Box::new(acme_client::Client::new(config.root.as_deref())?)))
+}
+
 /// The certificate by which TLS-ALPN-01 proves a name (RFC 8737 §3).
-fn certificate(name: &str, proof: &KeyAuthorization) -> Result<Arc<CertifiedKey>, AcmeError> {
+fn certificate(name: &str, digest: &[u8]) -> Result<Arc<CertifiedKey>, AcmeError> {
     let other = |error: rcgen::Error| AcmeError::Other(error.to_string());
     let mut parameters = rcgen::CertificateParams::new([name.to_owned()]).map_err(other)?;
-    parameters.custom_extensions = vec![rcgen::CustomExtension::new_acme_identifier(proof.digest().as_ref())];
+    parameters.custom_extensions = vec![rcgen::CustomExtension::new_acme_identifier(digest)];
     let key = rcgen::KeyPair::generate().map_err(other)?;
     let certificate = parameters.self_signed(&key).map_err(other)?;
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let provider = rustls::crypto::ring::default_provider();
-    CertifiedKey::from_der(vec![certificate.der().clone()], key, &provider)
-        .map(Arc::new)
-        .map_err(|error| AcmeError::Other(error.to_string()))
+    // Not `CertifiedKey::from_der`: it reads the certificate to see that the key is its own, and refuses the critical
+    // extension that makes it a proof.
+    let key =
+        rustls::crypto::ring::sign::any_supported_type(&key).map_err(|error| AcmeError::Other(error.to_string()))?;
+    Ok(Arc::new(CertifiedKey::new(vec![certificate.der().clone()], key)))
 }
 
 fn kept(folder: &Path) -> TlsConfig {
@@ -202,4 +230,19 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), AcmeError> {
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
     std::fs::rename(&new, path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/clients/acme.test.mjs` has the rest, with a directory.
+    #[test]
+    fn a_proof_has_the_extension_that_makes_it_one() {
+        let proof = certificate("live.example.org", &[7; 32]).unwrap();
+        // 1.3.6.1.5.5.7.1.31, critical, and an octet string in an octet string.
+        let extension =
+            [&b"\x06\x08\x2b\x06\x01\x05\x05\x07\x01\x1f\x01\x01\xff\x04\x22\x04\x20"[..], &[7; 32]].concat();
+        assert!(proof.cert[0].windows(extension.len()).any(|bytes| bytes == extension));
+    }
 }

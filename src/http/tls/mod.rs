@@ -10,6 +10,8 @@ mod files;
 mod proofs;
 
 use std::path::PathBuf;
+#[cfg(feature = "acme")]
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -76,6 +78,16 @@ struct Store {
     current: RwLock<Option<Certified>>,
     #[cfg(feature = "acme")]
     proofs: proofs::Proofs,
+    #[cfg(feature = "acme")]
+    orders: Orders,
+}
+
+/// What came of the orders to an ACME directory.
+#[cfg(feature = "acme")]
+#[derive(Default)]
+struct Orders {
+    issued: AtomicU64,
+    failed: AtomicU64,
 }
 
 impl std::fmt::Debug for Store {
@@ -163,6 +175,28 @@ impl Tls {
     #[must_use]
     pub fn certificate_expiry(&self) -> Option<SystemTime> {
         self.store.current.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(|current| current.expires)
+    }
+
+    /// How many certificates were ordered, by what came of it.
+    #[cfg(feature = "acme")]
+    #[must_use]
+    pub fn orders(&self) -> Vec<(&'static str, u64)> {
+        let Orders { issued, failed } = &self.store.orders;
+        vec![("issued", issued.load(Ordering::Relaxed)), ("failed", failed.load(Ordering::Relaxed))]
+    }
+
+    /// None are ordered.
+    #[cfg(not(feature = "acme"))]
+    #[expect(clippy::unused_self, reason = "there are none")]
+    #[must_use]
+    pub fn orders(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    #[cfg(feature = "acme")]
+    fn ordered(&self, is_issued: bool) {
+        let Orders { issued, failed } = &self.store.orders;
+        if is_issued { issued } else { failed }.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Reads the files of the configuration, which may be other ones now. What cannot be read changes nothing.
