@@ -13,7 +13,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 VENV := tests/clients/.venv
 NODE_MODULES := tests/browser/node_modules/.installed tests/clients/node_modules/.installed
 
-.PHONY: help demo run release generated deb test lint unit clients firefox verify bench bench-load counts baseline config deps packages
+.PHONY: help demo run release generated deb test lint unit clients firefox verify bench bench-door bench-load counts baseline config deps packages
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -63,7 +63,7 @@ firefox: deps tests/firefox/node_modules/.installed ## Firefox against a server 
 	cargo build --locked
 	npm --prefix tests/firefox test
 
-verify: test firefox ## `make test`, Firefox, the admin page under load, many more simulated rooms; figures go into docs/verified.md
+verify: test firefox bench-door ## `make test`, Firefox, attacks, the admin page under load, many more simulated rooms; figures go into docs/verified.md
 	npm --prefix tests/browser run verify
 	RILLCAST_SIM_SEEDS=1000 cargo test --locked --test sim -- --nocapture
 
@@ -72,6 +72,10 @@ BENCHMARKS := datagram egress fanout inspect negotiate tokens
 bench: ## what a packet and a session cost: one table per benchmark, CPU time, some three minutes
 	@scripts/require.sh rust
 	cargo bench --locked --quiet $(BENCHMARKS:%=--bench %)
+
+bench-door: ## a release server under floods, slow and idle connections, giant heads, six minutes; fails where others notice
+	@scripts/require.sh rust
+	cargo bench --locked --quiet --bench door
 
 bench-load: ## the whole server under load, half an hour; writes the table of docs/performance.md
 	@scripts/require.sh rust

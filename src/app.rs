@@ -84,14 +84,14 @@ impl App {
         let certificate = Arc::new(Certificate::generate().map_err(StartError::Certificate)?);
         let fingerprint = certificate.fingerprint();
         let media = media::start(&config.media, &certificate).await?;
-        Self::start_with(config, fingerprint, media).await
+        Self::start_with(config, fingerprint, media)
     }
 
     /// Starts a server on workers that run already; `fingerprint` is that of their certificate.
     ///
     /// # Errors
     /// Where the HTTP listener cannot be had.
-    pub async fn start_with(config: Config, fingerprint: Fingerprint, media: Media) -> Result<Running, StartError> {
+    pub fn start_with(config: Config, fingerprint: Fingerprint, media: Media) -> Result<Running, StartError> {
         if let Some(warning) = descriptors::raise(&config.http) {
             warn!("{warning}");
         }
@@ -107,7 +107,7 @@ impl App {
         api.webhooks().reload(&config.notify);
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
         tokio::spawn(Sessions::sample(Arc::downgrade(&sessions)));
-        let listeners = Listeners::start(&config.http, &api).await?;
+        let listeners = Listeners::start(&config.http, &api)?;
         let (http_addr, private_addr) = (listeners.http, listeners.private);
         let in_force = config.in_force;
         Ok(Running { http_addr, private_addr, api, in_force, sessions, listeners, events, ends: media.ends })
@@ -194,12 +194,12 @@ mod tests {
     use crate::http::ListenAddr;
     use crate::session::testing::{self, FakeWorker, Mood};
 
-    async fn start() -> (Running, Vec<FakeWorker>) {
+    fn start() -> (Running, Vec<FakeWorker>) {
         let (workers, events) = testing::workers(2);
         let media = Media { workers: testing::boxed(&workers), events, ends: JoinSet::new(), buffers: Vec::new() };
         let mut config = Config::default();
         config.http.address = ListenAddr::One(([127, 0, 0, 1], 0).into());
-        (App::start_with(config, testing::fingerprint(), media).await.unwrap(), workers)
+        (App::start_with(config, testing::fingerprint(), media).unwrap(), workers)
     }
 
     async fn get(address: SocketAddr, path: &str) -> String {
@@ -213,7 +213,7 @@ mod tests {
 
     #[tokio::test]
     async fn runs_and_stops() {
-        let (running, _workers) = start().await;
+        let (running, _workers) = start();
         let address = running.http_addr;
         assert_eq!(running.url(), format!("http://{address}/"));
         assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200"));
@@ -224,7 +224,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn stops_in_time_even_if_a_worker_does_not() {
         for mood in [Mood::Silent, Mood::Busy] {
-            let (running, workers) = start().await;
+            let (running, workers) = start();
             workers[1].set_mood(mood);
             let address = running.http_addr;
             let longest = limits::DRAIN_TIME + limits::HTTP_DRAIN_TIME + std::time::Duration::from_secs(1);

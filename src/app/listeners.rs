@@ -30,16 +30,16 @@ impl Listeners {
     ///
     /// # Errors
     /// Where a socket or the certificate cannot be had.
-    pub async fn start(config: &HttpConfig, api: &Arc<Api>) -> Result<Self, StartError> {
+    pub fn start(config: &HttpConfig, api: &Arc<Api>) -> Result<Self, StartError> {
         let tls = certificate(config)?;
         if let Some(tls) = &tls {
             api.door().set_tls(tls.clone());
         }
-        let (listener, http) = listen(config.address).await?;
+        let (listener, http) = listen(config.address)?;
         let mut sockets = Vec::new();
         let https = match (tls, config.tls_address) {
             (Some(tls), Some(address)) => {
-                let (secure, https) = listen(address).await?;
+                let (secure, https) = listen(address)?;
                 sockets.push((secure, Scheme::Tls(tls)));
                 sockets.push((listener, Scheme::Redirect(https.port())));
                 Some(https)
@@ -53,11 +53,12 @@ impl Listeners {
                 None
             }
         };
+        tokio::spawn(server::ebb::follow(Arc::downgrade(api.door())));
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let private = match config.private_address {
             Some(address) => {
-                let (listener, private) = listen(address).await?;
+                let (listener, private) = listen(address)?;
                 let router = crate::http::router_private(api.clone());
                 tasks.spawn(server::serve(api.door().clone(), router, listener, Scheme::Plain, stopped.clone()));
                 Some(private)
@@ -95,9 +96,9 @@ fn certificate(config: &HttpConfig) -> Result<Option<Arc<Tls>>, StartError> {
     Ok(tls)
 }
 
-async fn listen(address: ListenAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+fn listen(address: ListenAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let failed = |(address, error)| StartError::Http { address, error };
-    let listener = server::listen(address).await.map_err(failed)?;
+    let listener = server::listen(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(|error| failed((address.candidates().0, error)))?;
     Ok((listener, bound))
 }

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 // ---- connections ------------------------------------------------------------------------------------
 
-/// Open connections to the HTTP listeners; a page needs one, a WHIP or WHEP client none after its POST. An idle one
-/// takes some 10 kB, in TLS 40 kB.
+/// Open connections to the HTTP listeners; a page needs one, a WHIP or WHEP client none after its POST. One takes some
+/// 10 kB, and 25 to 40 kB once it has asked something.
 pub const HTTP_CONNECTIONS: usize = 8_192;
+/// Connections that the kernel has made and nobody has accepted yet; the kernel allows what `net.core.somaxconn` says,
+/// usually 4,096. With one too many it drops the packets of everybody, who then try again after a second.
+pub const HTTP_BACKLOG: u32 = 16_384;
 /// Of one client: many people may be behind one address, and a proxy that nobody said to trust is one, too.
 pub const HTTP_CONNECTIONS_PER_CLIENT: usize = 512;
 /// From the first byte of a request's head (or of an idle connection) to its end: a browser needs milliseconds, a
@@ -42,6 +45,10 @@ pub const TCP_PROBE_INTERVAL: Duration = Duration::from_secs(10);
 pub const TCP_PROBES: u32 = 3;
 /// What was sent is acknowledged within this time, or the other end is gone.
 pub const TCP_UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+/// Memory is given back when so many connections have gone; some 10 MB,
+pub const EBB_CONNECTIONS: usize = 256;
+/// and no more often than this.
+pub const EBB_INTERVAL: Duration = Duration::from_secs(5);
 /// Longest header of the PROXY protocol: 107 bytes in version 1; in version 2 fields of a proxy's own may follow.
 pub const PROXY_HEADER_BYTES: usize = 1_024;
 /// Descriptors beside those of HTTP connections: media over TCP, files, the workers' own.

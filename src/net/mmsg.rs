@@ -3,7 +3,7 @@
 //! socket asks for them: when a datagram arrived (`SCM_TIMESTAMPNS`), how many the socket had to drop
 //! (`SO_RXQ_OVFL`), and that several came as one (`UDP_GRO`). And the one socket option without a safe way to it.
 //!
-//! The only file with `unsafe`: there is no safe way to these calls that neither allocates nor copies.
+//! One of two files with `unsafe`: there is no safe way to these calls that neither allocates nor copies.
 #![allow(unsafe_code)]
 // Sizes of C structures as the integers that the kernel's interface has for them.
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]

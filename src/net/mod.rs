@@ -1,12 +1,14 @@
 //! The data plane's only sockets and the only clock: batched UDP, framed TCP, readiness, time, cores.
 //!
-//! Nothing here knows what a datagram means. `mmsg` is the only file with `unsafe` in it.
+//! Nothing here knows what a datagram means. `mmsg` and `memory` are the only files with `unsafe` in
+//! them.
 
 pub mod batch;
 pub mod clock;
 pub mod cpu;
 pub mod frame;
 pub mod interfaces;
+pub mod memory;
 pub mod mmsg;
 pub mod poll;
 pub mod tcp;

@@ -24,7 +24,7 @@ use tracing::debug;
 use crate::http::error::ApiError;
 use crate::http::server::guarded::Guarded;
 use crate::http::server::places::{Busy, Place};
-use crate::http::server::{Cut, Door, Scheme, proxied, redirect, told_to_stop};
+use crate::http::server::{Cut, Door, Scheme, prepare, proxied, redirect, told_to_stop};
 use crate::http::tls;
 use crate::id::ClientAddress;
 use crate::limits;
@@ -39,6 +39,7 @@ pub(super) struct Talk {
 impl Talk {
     /// Until the other end has enough, or has to go, or the server stops.
     pub async fn run(self, stream: TcpStream, peer: ClientAddress, place: Place, stop: watch::Receiver<bool>) {
+        prepare(&stream);
         let place = Arc::new(place);
         let (talk, kept) = (Arc::new(self), place.clone());
         let stream = Guarded::new(stream, talk.door.counts.clone());
@@ -99,6 +100,10 @@ impl Talk {
                 result = &mut connection => {
                     if let Err(error) = result {
                         debug!(client = %peer, %error, "a connection broke off");
+                        // hyper's own deadline for a head may come before ours.
+                        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout) {
+                            self.door.counts.count(Cut::Idle);
+                        }
                     }
                     return;
                 }

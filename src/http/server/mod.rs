@@ -2,6 +2,7 @@
 //! requests finish. Accepting never waits: who finds no place is turned away, or somebody who idles is.
 
 mod connection;
+pub mod ebb;
 mod guarded;
 pub mod places;
 mod proxied;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use axum::Router;
 use http::HeaderValue;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -185,13 +186,21 @@ pub const DEFAULT_BOUNDS: Bounds =
 ///
 /// # Errors
 /// Where no address can be had; the address that was asked for first is named.
-pub async fn listen(address: ListenAddr) -> Result<TcpListener, (SocketAddr, io::Error)> {
+pub fn listen(address: ListenAddr) -> Result<TcpListener, (SocketAddr, io::Error)> {
     let (first, second) = address.candidates();
-    match (TcpListener::bind(first).await, second) {
+    match (bind(first), second) {
         (Ok(listener), _) => Ok(listener),
         (Err(error), None) => Err((first, error)),
-        (Err(error), Some(second)) => TcpListener::bind(second).await.map_err(|_| (first, error)),
+        (Err(error), Some(second)) => bind(second).map_err(|_| (first, error)),
     }
+}
+
+/// With a longer queue than tokio's, 1,024, which 2,000 connections at once fill.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(limits::HTTP_BACKLOG)
 }
 
 /// Serves until `stop` says true or its sender is gone, then lets the requests under way finish within
@@ -212,7 +221,6 @@ pub async fn serve(
                     let peer = ClientAddress::new(peer.ip());
                     // Dropped where there is no place: the socket closes.
                     let Some(place) = door.enter(peer) else { continue };
-                    prepare(&stream);
                     let talk = connection::Talk { door: door.clone(), router: router.clone(), scheme: scheme.clone() };
                     connections.spawn(talk.run(stream, peer, place, stopping.clone()));
                 }
@@ -221,6 +229,9 @@ pub async fn serve(
                     sleep(ACCEPT_RETRY).await;
                 }
             },
+            // At once: a task keeps the memory of its connection until somebody has heard that it ended, and after an
+            // attack nobody may come for hours.
+            Some(_) = connections.join_next() => {}
             () = told_to_stop(&mut stop) => break,
         }
         while connections.try_join_next().is_some() {}

@@ -1,7 +1,9 @@
 //! Connections, over real sockets on the loopback interface.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -14,19 +16,27 @@ use crate::http::server::{self, Door, Scheme};
 use crate::http::{HttpConfig, ListenAddr};
 use crate::session::testing::Mood;
 
-async fn start(fixture: &Fixture) -> (std::net::SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
-    start_with(fixture, &HttpConfig::default(), Scheme::Plain).await
+fn start(fixture: &Fixture) -> (std::net::SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
+    start_with(fixture, &HttpConfig::default(), Scheme::Plain)
 }
 
-async fn start_with(
+fn start_with(
     fixture: &Fixture,
     config: &HttpConfig,
     scheme: Scheme,
 ) -> (std::net::SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
-    let listener = server::listen(ListenAddr::One(([127, 0, 0, 1], 0).into())).await.unwrap();
+    start_at(Door::new(config), fixture, scheme)
+}
+
+fn start_at(
+    door: Arc<Door>,
+    fixture: &Fixture,
+    scheme: Scheme,
+) -> (std::net::SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
+    let listener = server::listen(ListenAddr::One(([127, 0, 0, 1], 0).into())).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(server::serve(Door::new(config), fixture.router.clone(), listener, scheme, stopped));
+    let task = tokio::spawn(server::serve(door, fixture.router.clone(), listener, scheme, stopped));
     (address, stop, task)
 }
 
@@ -41,7 +51,7 @@ async fn talk(address: std::net::SocketAddr, words: &str) -> String {
 #[tokio::test]
 async fn speaks_http_1_and_2() {
     let fixture = Fixture::open();
-    let (address, _stop, _task) = start(&fixture).await;
+    let (address, _stop, _task) = start(&fixture);
     let answer = talk(address, "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nok"), "{answer}");
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -55,7 +65,7 @@ async fn speaks_http_1_and_2() {
 #[tokio::test]
 async fn an_offer_larger_than_it_may_be_is_refused_before_it_is_sent() {
     let fixture = Fixture::open();
-    let (address, _stop, _task) = start(&fixture).await;
+    let (address, _stop, _task) = start(&fixture);
     let head =
         "POST /whip/room HTTP/1.1\r\nhost: x\r\ncontent-type: application/sdp\r\ncontent-length: 1048577\r\n\r\n";
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -69,11 +79,16 @@ async fn an_offer_larger_than_it_may_be_is_refused_before_it_is_sent() {
 #[tokio::test(start_paused = true)]
 async fn clients_that_say_too_little_are_cut_off() {
     let fixture = Fixture::open();
-    let (address, _stop, _task) = start(&fixture).await;
-    for words in ["", "P", "PRI * HTTP/2.0\r\n\r\n", "GET / HT", "GET /healthz HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+    let door = Door::new(&HttpConfig::default());
+    let (address, _stop, _task) = start_at(door.clone(), &fixture, Scheme::Plain);
+    let too_little = ["", "P", "PRI * HTTP/2.0\r\n\r\n", "GET / HT", "GET /healthz HTTP/1.1\r\nhost: x\r\nx-slow: "];
+    for words in too_little {
         let answer = tokio::time::timeout(Duration::from_mins(10), talk(address, words)).await;
         assert_eq!(answer.as_deref(), Ok(""), "{words:?}");
     }
+    // Each once, whether the deadline was ours or hyper's.
+    let cuts = door.cuts();
+    assert!(cuts.contains(&("idle", too_little.len() as u64)), "{cuts:?}");
     // And so is one that says no more after its request.
     let answer = talk(address, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
@@ -84,7 +99,7 @@ async fn requests_under_way_finish_when_it_stops() {
     let fixture = Fixture::open();
     fixture.publish("room").await;
     fixture.workers[0].set_mood(Mood::Silent);
-    let (address, stop, task) = start(&fixture).await;
+    let (address, stop, task) = start(&fixture);
     // The worker does not say what flows, so the list of rooms takes a second.
     let under_way = tokio::spawn(talk(address, "GET /api/rooms HTTP/1.1\r\nhost: x\r\n\r\n"));
     let idle = tokio::spawn(talk(address, ""));
@@ -101,7 +116,7 @@ async fn requests_under_way_finish_when_it_stops() {
 async fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let (named, error) = server::listen(ListenAddr::One(address)).await.unwrap_err();
+    let (named, error) = server::listen(ListenAddr::One(address)).unwrap_err();
     assert_eq!((named, error.kind()), (address, std::io::ErrorKind::AddrInUse));
 }
 
@@ -119,7 +134,7 @@ const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 async fn a_newcomer_takes_the_place_of_who_has_idled_longest() {
     let fixture = Fixture::open();
     let config = HttpConfig { connections: Bounds { all: 3, per_client: 3 }, ..HttpConfig::default() };
-    let (address, _stop, _task) = start_with(&fixture, &config, Scheme::Plain).await;
+    let (address, _stop, _task) = start_with(&fixture, &config, Scheme::Plain);
     let mut silent = TcpStream::connect(address).await.unwrap();
     let mut trickling = TcpStream::connect(address).await.unwrap();
     trickling.write_all(b"GET /healthz HT").await.unwrap();
@@ -139,7 +154,7 @@ async fn a_newcomer_takes_the_place_of_who_has_idled_longest() {
 #[tokio::test]
 async fn targets_and_heads_have_bounds() {
     let fixture = Fixture::open();
-    let (address, _stop, _task) = start(&fixture).await;
+    let (address, _stop, _task) = start(&fixture);
     let long = |bytes: usize| "a".repeat(bytes);
     let many: String = (0..101).fold(String::new(), |lines, number| lines + &format!("x-{number}: y\r\n"));
     for (words, status) in [
@@ -160,7 +175,7 @@ async fn a_trusted_proxy_says_for_whom_it_connects() {
     });
     let trusted_proxies = TrustedProxies::parse("127.0.0.1").unwrap();
     let config = HttpConfig { trusted_proxies, proxy_protocol: true, ..HttpConfig::default() };
-    let (address, _stop, _task) = start_with(&fixture, &config, Scheme::Plain).await;
+    let (address, _stop, _task) = start_with(&fixture, &config, Scheme::Plain);
     let get = "GET /api/bootstrap HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
     for (header, forwarded, status) in [
         ("PROXY TCP4 203.0.113.7 127.0.0.1 5 80\r\n", "", "200"),
@@ -179,10 +194,30 @@ async fn a_trusted_proxy_says_for_whom_it_connects() {
 #[tokio::test]
 async fn plain_http_sends_to_https_but_for_what_looks_after_the_server() {
     let fixture = Fixture::open();
-    let (address, _stop, _task) = start_with(&fixture, &HttpConfig::default(), Scheme::Redirect(8443)).await;
+    let (address, _stop, _task) = start_with(&fixture, &HttpConfig::default(), Scheme::Redirect(8443));
     let post = "POST /whip/room HTTP/1.1\r\nhost: example.org:80\r\ncontent-type: application/sdp\r\n\
                 content-length: 3\r\nconnection: close\r\n\r\nv=0";
     let answer = talk(address, post).await;
     assert!(answer.starts_with("HTTP/1.1 308") && answer.contains("location: https://example.org:8443/whip/room\r\n"));
     assert!(talk(address, &HEALTH.replace("host", "connection: close\r\nhost")).await.starts_with("HTTP/1.1 200"));
+}
+
+/// Where nobody accepts for a moment, 1,500 newcomers wait in the kernel; with tokio's own 1,024 the rest would try
+/// again after a second, and everybody else with them.
+#[tokio::test]
+async fn many_who_come_at_once_do_not_shut_the_door() {
+    let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    if allowed.trim().parse::<u32>().unwrap() < 2_000 || hard < 4_000 {
+        println!("this machine allows too little to try");
+        return;
+    }
+    let listener = server::listen(ListenAddr::One(([127, 0, 0, 1], 0).into())).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    for number in 0..1_500 {
+        let connected = tokio::time::timeout(Duration::from_millis(900), TcpStream::connect(address)).await;
+        waiting.push(connected.unwrap_or_else(|_| panic!("the {number}th is not let in")).unwrap());
+    }
 }

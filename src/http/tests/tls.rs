@@ -62,9 +62,9 @@ async fn ask(stream: &mut Stream) -> String {
     String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
-async fn start(tls: &Arc<Tls>) -> (std::net::SocketAddr, watch::Sender<bool>) {
+fn start(tls: &Arc<Tls>) -> (std::net::SocketAddr, watch::Sender<bool>) {
     let fixture = Fixture::open();
-    let listener = server::listen(ListenAddr::One(([127, 0, 0, 1], 0).into())).await.unwrap();
+    let listener = server::listen(ListenAddr::One(([127, 0, 0, 1], 0).into())).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
     let config = HttpConfig { hsts: Some(Duration::from_hours(1)), ..HttpConfig::default() };
@@ -79,7 +79,7 @@ async fn a_certificate_is_replaced_while_clients_are_connected() {
     let old = issue(&files);
     let tls = Tls::from_files(&files).unwrap();
     assert!(tls.certificate_expiry().is_some_and(|end| end > SystemTime::UNIX_EPOCH));
-    let (address, _stop) = start(&tls).await;
+    let (address, _stop) = start(&tls);
     let mut before = connect(address, &old, &["http/1.1"]).await.unwrap();
     let answer = ask(&mut before).await;
     assert!(
@@ -116,7 +116,7 @@ async fn who_speaks_no_tls_is_cut_off() {
     let files = folder("plain");
     issue(&files);
     let tls = Tls::from_files(&files).unwrap();
-    let (address, _stop) = start(&tls).await;
+    let (address, _stop) = start(&tls);
     let mut plain = TcpStream::connect(address).await.unwrap();
     plain.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
