@@ -67,7 +67,7 @@ verify: test firefox bench-door ## `make test`, Firefox, attacks, the admin page
 	npm --prefix tests/browser run verify
 	RILLCAST_SIM_SEEDS=1000 cargo test --locked --test sim -- --nocapture
 
-BENCHMARKS := datagram egress fanout inspect negotiate tokens
+BENCHMARKS := datagram egress fanout inspect library negotiate tokens
 
 bench: ## what a packet and a session cost: one table per benchmark, CPU time, some three minutes
 	@scripts/require.sh rust

@@ -24,8 +24,8 @@ use crate::http::Api;
 use crate::http::tls::TlsError;
 use crate::limits;
 use crate::peer::certificate::Certificate;
-use crate::record::RecordError;
 use crate::record::library::Library;
+use crate::record::{RecordConfig, RecordError};
 use crate::sdp::Fingerprint;
 use crate::session::Sessions;
 use crate::worker::{self, WorkerError};
@@ -102,7 +102,7 @@ impl App {
             }
         }
         let sessions = Arc::new(Sessions::new(config.session.clone(), media.workers, fingerprint));
-        let library = Arc::new(Library::open(&config.record)?);
+        let library = library(&config.record, &sessions)?;
         let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()).with_library(library));
         api.webhooks().reload(&config.notify);
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
@@ -179,6 +179,13 @@ impl Running {
         tokio::join!(self.listeners.stop(), self.api.webhooks().finish());
         info!("stopped");
     }
+}
+
+/// It reads its whole folder, while nobody is served yet, and then keeps to the rules by which recordings go.
+fn library(config: &RecordConfig, sessions: &Sessions) -> Result<Arc<Library>, StartError> {
+    let library = Arc::new(Library::open(config, Some(sessions.bus().clone()))?);
+    tokio::spawn(Library::follow_rules(Arc::downgrade(&library)));
+    Ok(library)
 }
 
 fn reachable(address: SocketAddr) -> SocketAddr {

@@ -45,6 +45,7 @@ impl Reloader {
         let config = (self.read)().inspect_err(|error| error!(%error, "the configuration was not reloaded"))?;
         if let Some(api) = self.api.upgrade() {
             api.reload(&config.http, &config.auth, config.session.clone(), &config.notify);
+            api.library().reload(&config.record);
         }
         // In a process whose log is another's, that stays as it is.
         let _ = log::set(&config.log);

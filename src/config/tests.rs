@@ -67,7 +67,16 @@ fn good_values() {
         ("RECORD_DIR", "/srv/my records"),
     ])
     .unwrap();
-    assert_eq!(config.record, RecordConfig { enabled: true, folder: "/srv/my records".into() });
+    assert_eq!((config.record.enabled, config.record.folder), (true, "/srv/my records".into()));
+    let rules = read(&[
+        ("RECORD_KEEP_DAYS", "0.5"),
+        ("RECORD_MAX_TOTAL_GB", "2"),
+        ("RECORD_MAX_PER_ROOM", "7"),
+        ("RECORD_DELETE_UPLOADED_ONLY", "1"),
+    ]);
+    let rules = rules.unwrap().record.retention;
+    assert_eq!((rules.age, rules.total), (Some(Duration::from_hours(12)), Some(2_000_000_000)));
+    assert_eq!((rules.per_room, rules.uploaded_only), (Some(7), true));
     assert_eq!(config.http.address, ListenAddr::One(([127, 0, 0, 1], 0).into()));
     assert_eq!(config.auth.token.unwrap().expose(), "a b");
     assert_eq!(config.http.ice_servers.iter().filter(|server| server.is_turn()).count(), 2);
@@ -108,6 +117,9 @@ fn bad_values_are_named() {
         ("TAKEOVER", &["2", "same"]),
         ("RECORD_ENABLED", &["2", "all"]),
         ("RECORD_DIR", &["a\0b"]),
+        ("RECORD_KEEP_DAYS", &["-1", "1e3", "week"]),
+        ("RECORD_MAX_TOTAL_GB", &["-1", "1 TB", "99999999999"]),
+        ("RECORD_MAX_PER_ROOM", &["1.5", "-1"]),
         ("MEDIA_TRAINS", &["2", "auto"]),
     ];
     for (name, values) in table {

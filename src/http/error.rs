@@ -63,6 +63,8 @@ pub enum ApiError {
     Blocked(Duration),
     /// The configuration as it is written now cannot be used.
     InvalidConfiguration(String),
+    /// The recording is as it is: why.
+    RecordConflict(&'static str),
     /// No part of the file is in the range: its size.
     RangeNotSatisfiable(u64),
     /// The target is longer than [`limits::HTTP_TARGET_BYTES`].
@@ -110,6 +112,7 @@ impl ApiError {
             Self::InvalidConfiguration(detail) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid configuration", Some(detail))
             }
+            Self::RecordConflict(detail) => (StatusCode::CONFLICT, "recording cannot be changed", Some(detail)),
             Self::RangeNotSatisfiable(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "range not satisfiable", None),
             Self::UriTooLong => (StatusCode::URI_TOO_LONG, "URI too long", None),
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too many requests", None),
@@ -144,9 +147,13 @@ impl From<RecordError> for ApiError {
             RecordError::NotFound => Self::RecordNotFound,
             RecordError::Busy => Self::Unavailable("as many read recordings as may"),
             RecordError::Late => Self::Unavailable("the recordings were not read in time"),
-            RecordError::Folder(error) => {
-                // What is wrong with the disk is for the operator.
-                error!(%error, "a recording cannot be read");
+            RecordError::InUse => Self::RecordConflict("it is being recorded or uploaded"),
+            RecordError::Kept => Self::RecordConflict("it is to be kept"),
+            RecordError::Unreadable => Self::RecordConflict("what is beside it cannot be read"),
+            RecordError::Full => Self::RecordConflict("it has as many markers as it may"),
+            // What is wrong with the disk is for the operator.
+            RecordError::Folder(_) | RecordError::Index(_) | RecordError::Damaged => {
+                error!(%error, "the library of recordings failed");
                 Self::Internal
             }
         }

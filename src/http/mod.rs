@@ -203,6 +203,12 @@ impl Api {
         Self { library, ..self }
     }
 
+    /// The recordings.
+    #[must_use]
+    pub fn library(&self) -> &Arc<Library> {
+        &self.library
+    }
+
     /// What the listeners share.
     #[must_use]
     pub fn door(&self) -> &Arc<Door> {

@@ -18,6 +18,46 @@ pub const RECORD_TIME: Duration = Duration::from_secs(5);
 /// What is read of a file at a time: a download has one such piece in memory.
 pub const RECORD_PIECE_BYTES: usize = 64 << 10;
 
+/// Largest sheet beside a recording: what follows, and 500 gaps, is 200 kB at most.
+pub const RECORD_SHEET_BYTES: u64 = 256 << 10;
+/// Longest title, in bytes.
+pub const RECORD_TITLE_BYTES: usize = 200;
+/// Tags of a recording,
+pub const RECORD_TAGS: usize = 20;
+/// each so many bytes at most.
+pub const RECORD_TAG_BYTES: usize = 50;
+/// Markers of a recording; they are set by hand.
+pub const RECORD_MARKERS: usize = 500;
+/// Longest text of a marker, in bytes.
+pub const RECORD_MARKER_BYTES: usize = 200;
+/// Recordings on a page of the list,
+pub const RECORDS_PER_PAGE: usize = 1000;
+/// where nothing else is asked for.
+pub const RECORDS_PER_PAGE_DEFAULT: usize = 100;
+/// Longest text that is searched for, in bytes,
+pub const RECORD_SEARCH_BYTES: usize = 200;
+/// and how many words of it are looked for.
+pub const RECORD_SEARCH_WORDS: usize = 8;
+/// The folder is read again after this time even where it looks unchanged: a file that is copied there grows unseen.
+pub const RECORD_RESCAN_INTERVAL: Duration = Duration::from_secs(10);
+/// A folder that changed so short a time before it was read may have changed since: file systems count time in steps of
+/// some milliseconds, old ones of two seconds.
+pub const RECORD_FOLDER_STEP: Duration = Duration::from_millis(100);
+/// From one look for recordings that are to go to the next.
+pub const RETENTION_INTERVAL: Duration = Duration::from_mins(1);
+/// Recordings that one look deletes; the next one goes on.
+pub const RETENTION_DELETIONS: usize = 1000;
+/// How long a link to a recording holds that an administrator makes,
+pub const RECORD_LINK_TIME: Duration = Duration::from_hours(24 * 30);
+/// and one that somebody makes who may play it: a browser's player cannot show a token.
+pub const RECORD_LINK_TIME_OF_READERS: Duration = Duration::from_hours(6);
+/// Where nothing else is asked for.
+pub const RECORD_LINK_TIME_DEFAULT: Duration = Duration::from_hours(1);
+
+const _: () = assert!(
+    RECORD_SHEET_BYTES > (RECORD_MARKERS * (RECORD_MARKER_BYTES + 64) + RECORD_TAGS * RECORD_TAG_BYTES) as u64,
+    "all that can be set by hand fits"
+);
 const _: () = assert!(
     RECORD_DOWNLOADS + RECORD_READS < 512 - 2 * super::FETCHES,
     "tokio has 512 threads for what blocks: a dead disk must leave some of them"

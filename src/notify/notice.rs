@@ -1,5 +1,6 @@
 //! One thing that happened, and how it is written.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -53,6 +54,13 @@ pub enum What {
         /// How often since it was told last.
         times: u64,
     },
+    /// A recording was deleted.
+    RecordDeleted {
+        /// Its file's name.
+        record: Arc<str>,
+        /// By whom: somebody who asked, or a rule.
+        reason: &'static str,
+    },
     /// New sessions are refused from now on.
     DrainStarted,
     /// New sessions are taken again.
@@ -61,7 +69,7 @@ pub enum What {
 
 impl What {
     /// Every name that [`What::name`] gives.
-    pub const NAMES: [&str; 9] = [
+    pub const NAMES: [&str; 10] = [
         "room.opened",
         "room.closed",
         "publisher.started",
@@ -71,6 +79,7 @@ impl What {
         "limit.hit",
         "drain.started",
         "drain.stopped",
+        "record.deleted",
     ];
 
     /// The type of the event, as JSON and filters have it.
@@ -86,6 +95,7 @@ impl What {
             Self::LimitHit { .. } => 6,
             Self::DrainStarted => 7,
             Self::DrainStopped => 8,
+            Self::RecordDeleted { .. } => 9,
         };
         Self::NAMES[index]
     }
@@ -127,6 +137,8 @@ struct Data<'a> {
     limit: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     times: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<&'a str>,
 }
 
 impl Notice {
@@ -145,8 +157,8 @@ impl Notice {
 
     fn data(&self) -> Data<'_> {
         let data = Data { room: self.room.as_ref().map(RoomName::as_str), ..Data::default() };
-        let of = |session: SessionKey| Some(session.to_string());
-        match self.what {
+        let of = |session: &SessionKey| Some(session.to_string());
+        match &self.what {
             What::RoomOpened | What::DrainStarted | What::DrainStopped => data,
             What::RoomClosed { reason } => Data { reason: Some(reason.name()), ..data },
             What::PublisherStarted { session } => Data { session: of(session), ..data },
@@ -154,12 +166,13 @@ impl Notice {
                 Data { session: of(session), reason: Some(reason.name()), ..data }
             }
             What::SubscriberJoined { session, subscribers } => {
-                Data { session: of(session), subscribers: Some(subscribers), ..data }
+                Data { session: of(session), subscribers: Some(*subscribers), ..data }
             }
             What::SubscriberLeft { session, reason, subscribers } => {
-                Data { session: of(session), reason: Some(reason.name()), subscribers: Some(subscribers), ..data }
+                Data { session: of(session), reason: Some(reason.name()), subscribers: Some(*subscribers), ..data }
             }
-            What::LimitHit { limit, times } => Data { limit: Some(limit), times: Some(times), ..data },
+            What::LimitHit { limit, times } => Data { limit: Some(limit), times: Some(*times), ..data },
+            What::RecordDeleted { record, reason } => Data { record: Some(record), reason: Some(reason), ..data },
         }
     }
 }
@@ -202,6 +215,11 @@ mod tests {
             ),
             (What::DrainStarted, "drain.started", json!({"room": "a"})),
             (What::DrainStopped, "drain.stopped", json!({"room": "a"})),
+            (
+                What::RecordDeleted { record: "a_av_1.mp4".into(), reason: "age" },
+                "record.deleted",
+                json!({"room": "a", "record": "a_av_1.mp4", "reason": "age"}),
+            ),
         ];
         assert_eq!(table.len(), What::NAMES.len());
         for (what, name, data) in table {

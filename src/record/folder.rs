@@ -1,6 +1,7 @@
 //! The folder that recordings are in. What is served from it is a file, in it, and itself: a name has no way out of the
 //! folder ([`RecordName`]), and a link is not followed.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -19,15 +20,39 @@ pub struct Folder {
     path: PathBuf,
 }
 
-/// A recording as the folder has it.
+/// What the folder has of a recording.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Entry {
-    /// Its name.
-    pub name: RecordName,
-    /// Bytes.
+pub struct Seen {
+    /// Which file it is.
+    pub kind: Kind,
+    /// Its bytes.
     pub size: u64,
     /// When it was written last.
     pub modified: SystemTime,
+    /// Size and time of the sheet beside it.
+    sheet: Option<(u64, SystemTime)>,
+}
+
+/// Which file of a recording there is; the first of these that is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// What is whole: `{name}`.
+    File,
+    /// What is being written: `{name}.part`.
+    Part,
+    /// Nothing but what was known of it: `{name}.json`.
+    Sheet,
+}
+
+impl Seen {
+    /// Differs where one of its files does.
+    #[must_use]
+    pub fn stamp(&self) -> String {
+        let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let Self { kind, size, modified, sheet } = self;
+        let sheet = sheet.map_or(String::new(), |(size, time)| format!("{size:x}.{:x}", since(time)));
+        format!("{kind:?} {size:x}.{:x} {sheet}", since(*modified))
+    }
 }
 
 impl Folder {
@@ -45,29 +70,73 @@ impl Folder {
         fs::create_dir_all(&self.path)
     }
 
-    /// The recordings, newest first. Nothing where the folder is not there.
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What there is of each recording. Nothing where the folder is not there.
     ///
     /// # Errors
     /// [`RecordError::Folder`]
-    pub fn list(&self) -> Result<Vec<Entry>, RecordError> {
+    pub fn scan(&self) -> Result<BTreeMap<RecordName, Seen>, RecordError> {
         let folder = match fs::read_dir(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
             folder => folder?,
         };
-        let mut entries = Vec::new();
+        let mut found = BTreeMap::new();
         for entry in folder {
             let entry = entry?;
-            let Some(name) = entry.file_name().to_str().and_then(RecordName::parse) else { continue };
-            if entries.len() == limits::RECORDS {
+            let file_name = entry.file_name();
+            let Some((name, kind)) = file_name.to_str().and_then(parse) else { continue };
+            if found.len() >= limits::RECORDS && !found.contains_key(&name) {
                 warn!(most = limits::RECORDS, "the folder has more recordings than are listed");
                 break;
             }
             // It may have gone since. A link is not followed here either.
             let Some(metadata) = entry.metadata().ok().filter(Metadata::is_file) else { continue };
-            entries.push(Entry { name, size: metadata.len(), modified: metadata.modified()? });
+            put(found.entry(name).or_insert(NOTHING), kind, &metadata);
         }
-        entries.sort_by(|a, b| (b.modified, &b.name).cmp(&(a.modified, &a.name)));
-        Ok(entries)
+        Ok(found)
+    }
+
+    /// What there is of one.
+    #[must_use]
+    pub fn look(&self, name: &RecordName) -> Option<Seen> {
+        let mut seen = NOTHING;
+        let mut any = false;
+        for (kind, path) in self.files(name) {
+            if let Some(metadata) = fs::symlink_metadata(path).ok().filter(Metadata::is_file) {
+                put(&mut seen, kind, &metadata);
+                any = true;
+            }
+        }
+        any.then_some(seen)
+    }
+
+    /// Whether it is being written.
+    #[must_use]
+    pub fn has_part(&self, name: &RecordName) -> bool {
+        self.path.join(format!("{name}{PART}")).exists()
+    }
+
+    /// Deletes a recording's file, and then what is known of it.
+    ///
+    /// # Errors
+    /// The system's; that it is gone already is none.
+    pub fn remove(&self, name: &RecordName) -> io::Result<()> {
+        let remove = |path: PathBuf| match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        remove(self.path.join(name.as_str()))?;
+        remove(self.path.join(format!("{name}{SHEET}")))
+    }
+
+    fn files(&self, name: &RecordName) -> [(Kind, PathBuf); 3] {
+        let file = |kind, end: &str| (kind, self.path.join(format!("{name}{end}")));
+        [file(Kind::File, ""), file(Kind::Part, PART), file(Kind::Sheet, SHEET)]
     }
 
     /// One recording, opened to be read.
@@ -85,6 +154,36 @@ impl Folder {
         let metadata = file.metadata()?;
         if metadata.is_file() { Ok((file, metadata)) } else { Err(RecordError::NotFound) }
     }
+}
+
+const PART: &str = ".part";
+const SHEET: &str = ".json";
+
+const NOTHING: Seen = Seen { kind: Kind::Sheet, size: 0, modified: SystemTime::UNIX_EPOCH, sheet: None };
+
+fn parse(file: &str) -> Option<(RecordName, Kind)> {
+    let (name, kind) = if let Some(name) = file.strip_suffix(PART) {
+        (name, Kind::Part)
+    } else if let Some(name) = file.strip_suffix(SHEET) {
+        (name, Kind::Sheet)
+    } else {
+        (file, Kind::File)
+    };
+    RecordName::parse(name).map(|name| (name, kind))
+}
+
+fn put(seen: &mut Seen, kind: Kind, metadata: &Metadata) {
+    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    if kind == Kind::Sheet {
+        seen.sheet = Some((metadata.len(), modified));
+        if seen.kind != Kind::Sheet {
+            return;
+        }
+    } else if kind > seen.kind {
+        return;
+    }
+    let size = if kind == Kind::Sheet { 0 } else { metadata.len() };
+    (seen.kind, seen.size, seen.modified) = (kind, size, modified);
 }
 
 /// What `O_NOFOLLOW` says of a link, and what a socket says.
@@ -106,21 +205,33 @@ mod tests {
     }
 
     #[test]
-    fn the_list_has_recordings_alone_newest_first() {
+    fn a_scan_finds_recordings_alone() {
         let test = TestFolder::new("list");
         let folder = Folder::new(&test.path);
-        assert!(folder.list().unwrap().is_empty());
-        for (name, age) in [("a_v_1.mp4", 30), ("b_v_2.webm", 10), ("c_a_3.ogg", 20), ("d_v_4.ivf", 20)] {
-            test.file(name, b"x", Duration::from_secs(age));
+        assert!(folder.scan().unwrap().is_empty());
+        for (name, size) in [("a_v_1.mp4", 30), ("b_v_2.webm", 10), ("c_a_3.ogg.part", 20), ("d_v_4.ivf.json", 5)] {
+            test.file(name, &vec![b'x'; size], Duration::from_secs(9));
         }
-        for other in ["a_v_1.mp4.json", "e_v_1.mp4.part", "library.sqlite", "notes.txt", ".hidden.mp4"] {
+        for other in ["a_v_1.mp4.json", "a_v_1.mp4.part", "e.part", "library.sqlite", "notes.txt", ".hidden.mp4"] {
             test.file(other, b"x", Duration::ZERO);
         }
         std::fs::create_dir(test.path.join("folder_v_1.mp4")).unwrap();
         symlink(test.path.join("notes.txt"), test.path.join("link_v_1.mp4")).unwrap();
-        let names: Vec<_> = folder.list().unwrap().into_iter().map(|entry| entry.name.to_string()).collect();
-        assert_eq!(names, ["b_v_2.webm", "d_v_4.ivf", "c_a_3.ogg", "a_v_1.mp4"]);
-        assert!(Folder::new(&test.path.join("nowhere")).list().unwrap().is_empty());
+        let found = folder.scan().unwrap();
+        let table = [
+            ("a_v_1.mp4", Kind::File, 30),
+            ("b_v_2.webm", Kind::File, 10),
+            ("c_a_3.ogg", Kind::Part, 20),
+            ("d_v_4.ivf", Kind::Sheet, 0),
+        ];
+        assert_eq!(found.len(), table.len());
+        for (text, kind, size) in table {
+            let seen = &found[&name(text)];
+            assert_eq!((seen.kind, seen.size), (kind, size), "{text}");
+            assert_eq!(folder.look(&name(text)).as_ref(), Some(seen), "{text}");
+        }
+        assert!(found[&name("a_v_1.mp4")].stamp().len() > found[&name("b_v_2.webm")].stamp().len(), "its sheet counts");
+        assert!(Folder::new(&test.path.join("nowhere")).scan().unwrap().is_empty());
     }
 
     #[test]

@@ -4,11 +4,20 @@
 
 pub mod folder;
 pub mod library;
+pub mod link;
 pub mod name;
+pub mod retention;
+pub mod sheet;
 pub mod tap;
 
 use std::io;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::record::retention::Rules;
 
 /// What the operator sets.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,11 +26,13 @@ pub struct RecordConfig {
     pub enabled: bool,
     /// Where they are.
     pub folder: PathBuf,
+    /// What is to go.
+    pub retention: Rules,
 }
 
 impl Default for RecordConfig {
     fn default() -> Self {
-        Self { enabled: false, folder: DEFAULT_FOLDER.into() }
+        Self { enabled: false, folder: DEFAULT_FOLDER.into(), retention: Rules::default() }
     }
 }
 
@@ -34,6 +45,24 @@ pub enum RecordError {
     /// There is no such recording.
     #[error("there is no such recording")]
     NotFound,
+    /// It is being recorded or uploaded.
+    #[error("the recording is in use")]
+    InUse,
+    /// It is marked to be kept.
+    #[error("the recording is to be kept")]
+    Kept,
+    /// What is beside it is no sheet of ours.
+    #[error("what is beside the recording cannot be read")]
+    Unreadable,
+    /// What is known of it may not grow further.
+    #[error("the recording has as many markers as it may")]
+    Full,
+    /// The index is damaged, or another version's.
+    #[error("the index is damaged, or another version's")]
+    Damaged,
+    /// The index.
+    #[error("the index of recordings: {0}")]
+    Index(#[from] rusqlite::Error),
     /// As many ask as may.
     #[error("as many ask for recordings as may")]
     Busy,
@@ -43,4 +72,40 @@ pub enum RecordError {
     /// The folder cannot be read, or not written.
     #[error("the folder of recordings: {0}")]
     Folder(#[from] io::Error),
+}
+
+/// A time of RFC 3339, or a day of it: that begins at midnight, UTC.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<SystemTime> {
+    let day = (text.len() == "2026-01-31".len()).then(|| format!("{text}T00:00:00Z"));
+    let time = OffsetDateTime::parse(day.as_deref().unwrap_or(text), &Rfc3339).ok()?;
+    (time.unix_timestamp() >= 0).then(|| SystemTime::from(time))
+}
+
+/// The end of a day.
+#[must_use]
+pub fn day(text: &str) -> Option<SystemTime> {
+    (text.len() == "2026-01-31".len()).then(|| parse_time(text)).flatten().map(|start| start + Duration::from_hours(24))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::rfc3339;
+
+    #[test]
+    fn times_and_days() {
+        for (text, time) in [
+            ("2026-01-31", Some("2026-01-31T00:00:00Z")),
+            ("2026-01-31T12:00:00Z", Some("2026-01-31T12:00:00Z")),
+            ("2026-01-31T12:00:00.5+02:00", Some("2026-01-31T10:00:00.5Z")),
+            ("2026-02-30", None),
+            ("1969-12-31", None),
+            ("2026-1-1", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_time(text).map(rfc3339).as_deref(), time, "{text}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod json;
 mod look;
 mod order;
+mod retention;
 
 use axum::extract::Request;
 use axum::response::Response;
@@ -15,6 +16,7 @@ use crate::id::RoomName;
 
 pub(super) use crate::http::admin::look::{blocks, history, overview, room_history, sessions, status};
 pub(super) use crate::http::admin::order::{block, close, drain, log, reload, session};
+pub(super) use crate::http::admin::retention::retention;
 
 /// Methods of what is done.
 pub(super) const ACTION: Methods = Methods { allow: "POST, OPTIONS" };
@@ -27,7 +29,7 @@ pub(super) const SESSION: Methods = Methods { allow: "GET, HEAD, DELETE, OPTIONS
 ///
 /// # Errors
 /// 405, 400, 401
-async fn enter(
+pub(super) async fn enter(
     api: &Api,
     methods: &Methods,
     asked: &Asked,
@@ -46,7 +48,11 @@ async fn enter(
 ///
 /// # Errors
 /// 400 where it is none.
-fn number<T: std::str::FromStr + Ord>(request: &Request, name: &str, most: T) -> Result<Option<T>, ApiError> {
+pub(super) fn number<T: std::str::FromStr + Ord>(
+    request: &Request,
+    name: &str,
+    most: T,
+) -> Result<Option<T>, ApiError> {
     let Some(text) = query(request, name) else { return Ok(None) };
     let number = text.parse::<T>().map_err(|_| ApiError::InvalidRequest(format!("{name} is no number")))?;
     Ok(Some(number.min(most)))

@@ -1,6 +1,9 @@
-//! The recordings: `/api/records` and `/records/{name}`. A recording is for who may play its room.
+//! The recordings: `/api/records…` and `/records/{name}`. A recording is for who may play its room; the administrator
+//! changes what is known of it, and deletes it.
 
+mod change;
 mod file;
+mod json;
 mod range;
 
 use std::sync::Arc;
@@ -8,63 +11,102 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use http::Method;
-use serde::Serialize;
+use http::{HeaderName, Method};
 
 use crate::http::Api;
 use crate::http::error::ApiError;
-use crate::http::gate::{self, Asked, RoomPath};
+use crate::http::gate::{self, Asked, Methods, RoomPath};
 use crate::http::info::{METHODS, fresh, options, query, read_only};
-use crate::notify::rfc3339;
-use crate::record::folder::Entry;
+use crate::http::records::json::RecordJson;
+use crate::id::RoomName;
+use crate::limits;
+use crate::notify::now;
+use crate::record::library::query::Query;
 use crate::record::name::RecordName;
+use crate::record::sheet::State as RecordState;
+use crate::record::{day, parse_time};
 
-/// A recording as the list has it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Record {
-    name: String,
-    /// Bytes.
-    size: u64,
-    /// When it was written last.
-    mod_time: String,
-    /// Where its file is.
-    url: String,
-    room: String,
-}
+pub(super) use crate::http::records::change::{change, link, mark};
 
-impl From<Entry> for Record {
-    fn from(entry: Entry) -> Self {
-        Self {
-            size: entry.size,
-            mod_time: rfc3339(entry.modified),
-            url: format!("/records/{}", entry.name),
-            room: entry.name.room().to_string(),
-            name: entry.name.to_string(),
-        }
-    }
-}
+/// Methods of what is known of a recording.
+pub(super) const CHANGE: Methods = Methods { allow: "PATCH, DELETE, OPTIONS" };
+
+/// How many there are, where the answer is one page of them.
+const TOTAL: HeaderName = HeaderName::from_static("x-total-count");
 
 /// The recordings of the rooms that one may play, newest first.
 pub(super) async fn list(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
     if let Some(answer) = read_only(&request)? {
         return Ok(answer);
     }
+    let asked = asked(&request);
     let grant = gate::reader(&api, &Asked::of(&request), None).await?;
-    let mut records = api.library.list().await?;
-    records.retain(|entry| grant.as_ref().is_none_or(|grant| api.auth.covers(grant, entry.name.room())));
-    Ok(fresh(Json(records.into_iter().map(Record::from).collect::<Vec<_>>())))
+    let admin = grant.is_none();
+    let may = grant.map(|grant| {
+        let api = api.clone();
+        move |room: &RoomName| api.auth.covers(&grant, room)
+    });
+    let page = api.library.find(asked?, may).await?;
+    let records: Vec<_> = page.recordings.into_iter().map(|recording| RecordJson::new(recording, admin)).collect();
+    let mut answer = fresh(Json(records));
+    answer.headers_mut().insert(TOTAL, page.total.into());
+    Ok(answer)
+}
+
+/// What the query asks for.
+fn asked(request: &Request) -> Result<Query, ApiError> {
+    let wrong = |name: &str, what: &str| ApiError::InvalidRequest(format!("{name} is {what}"));
+    let mut query = Query::default();
+    let (mut page, mut size) = (None, limits::RECORDS_PER_PAGE_DEFAULT);
+    for (name, value) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
+        if value.is_empty() {
+            continue;
+        }
+        let number = || value.parse::<usize>().ok().filter(|number| *number > 0);
+        match &*name {
+            "room" => query.room = Some(RoomName::parse(&value).ok_or(ApiError::InvalidRoomName)?),
+            "from" => query.from = Some(parse_time(&value).ok_or_else(|| wrong("from", "a day or a time"))?),
+            // All of the last day, too.
+            "to" => query.to = Some(day(&value).or(parse_time(&value)).ok_or_else(|| wrong("to", "a day or a time"))?),
+            "text" if value.len() > limits::RECORD_SEARCH_BYTES => return Err(wrong("text", "too long")),
+            "text" => query.text = value.into_owned(),
+            "state" => query.state = Some(RecordState::parse(&value).ok_or_else(|| wrong("state", "no state"))?),
+            "page" => page = Some(number().ok_or_else(|| wrong("page", "a number from 1"))?),
+            "per_page" => {
+                size = number().ok_or_else(|| wrong("per_page", "a number from 1"))?.min(limits::RECORDS_PER_PAGE);
+                page = page.or(Some(1));
+            }
+            _ => {}
+        }
+    }
+    query.page = page.map(|page| (page, size));
+    Ok(query)
+}
+
+/// A recording's name from the path.
+fn record_name(name: RoomPath) -> Result<RecordName, ApiError> {
+    name.ok().and_then(|Path(name)| RecordName::parse(&name)).ok_or(ApiError::RecordNotFound)
 }
 
 /// The file of one.
 pub(super) async fn file(State(api): State<Arc<Api>>, name: RoomPath, request: Request) -> Result<Response, ApiError> {
     METHODS.check(request.method())?;
-    let name = name.ok().and_then(|Path(name)| RecordName::parse(&name)).ok_or(ApiError::RecordNotFound)?;
+    let name = record_name(name)?;
     if *request.method() == Method::OPTIONS {
         return Ok(options(&METHODS));
     }
-    gate::reader(&api, &Asked::of(&request), Some(name.room())).await?;
+    if !has_link(&api, &name, &request) {
+        gate::reader(&api, &Asked::of(&request), Some(name.room())).await?;
+    }
     let download = api.library.download(&name).await?;
     let to_keep = query(&request, "download").is_some_and(|value| value == "1");
     file::answer(download, &name, to_keep, &request.into_parts().0).await
+}
+
+/// Who shows a link that holds needs nothing else.
+fn has_link(api: &Api, name: &RecordName, request: &Request) -> bool {
+    let until = query(request, "expires").and_then(|until| until.parse().ok());
+    let (Some(until), Some(signature)) = (until, query(request, "signature")) else { return false };
+    let since = now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    api.library.signer().holds(name, until, signature, since.as_secs())
 }

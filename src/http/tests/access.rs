@@ -48,6 +48,9 @@ const GATES: &[(&str, Gate)] = &[
     ("/api/rooms", Gate::List),
     ("/api/rooms/{room}", Gate::Play),
     ("/api/records", Gate::Records),
+    ("/api/records/{name}", Gate::AdminOfRoom),
+    ("/api/records/{name}/markers", Gate::AdminOfRoom),
+    ("/api/records/{name}/link", Gate::Record),
     ("/records/{name}", Gate::Record),
     ("/api/openapi.json", Gate::Open),
     ("/api/admin/status", Gate::Admin),
@@ -59,6 +62,7 @@ const GATES: &[(&str, Gate)] = &[
     ("/api/admin/blocks", Gate::Admin),
     ("/api/admin/sessions", Gate::Admin),
     ("/api/admin/sessions/{key}", Gate::Admin),
+    ("/api/admin/retention", Gate::Admin),
     ("/api/admin/drain", Gate::Admin),
     ("/api/admin/reload", Gate::Admin),
     ("/api/admin/log", Gate::Admin),
@@ -183,7 +187,7 @@ impl Row {
 /// What the path is for each room, or once.
 fn paths(path: &str) -> Vec<(Option<usize>, String)> {
     let path = path.replace("{id}", "00112233445566778899aabbccddeeff").replace("{key}", "0011223344556677");
-    let path = if path.starts_with("/records/") { path.replace("{name}", "{room}_av_1.mp4") } else { path };
+    let path = if path.contains("/records/") { path.replace("{name}", "{room}_av_1.mp4") } else { path };
     let path = path.replace("{name}", "style.css");
     if path.contains("{room}") {
         (0..ROOMS.len()).map(|room| (Some(room), path.replace("{room}", ROOMS[room]))).collect()

@@ -1,7 +1,7 @@
 //! `/api/records` and `/records/{name}`: what is in the folder, and for whom.
 
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
@@ -11,9 +11,11 @@ use crate::http::tests::openapi::check;
 use crate::id::RoomPattern;
 use crate::record::RecordConfig;
 use crate::record::library::testing::TestFolder;
+use crate::record::retention::Rules;
 
 fn library(folder: &TestFolder) -> Library {
-    Library::open(&RecordConfig { enabled: true, folder: folder.path.clone() }).unwrap()
+    let config = RecordConfig { enabled: true, folder: folder.path.clone(), ..RecordConfig::default() };
+    Library::open(&config, None).unwrap()
 }
 
 fn bytes(count: u32) -> Vec<u8> {
@@ -23,7 +25,8 @@ fn bytes(count: u32) -> Vec<u8> {
 #[tokio::test]
 async fn the_list_is_empty_and_never_null() {
     let folder = TestFolder::new("none");
-    let off = Library::open(&RecordConfig { enabled: false, folder: folder.path.clone() }).unwrap();
+    let off = RecordConfig { enabled: false, folder: folder.path.clone(), ..RecordConfig::default() };
+    let off = Library::open(&off, None).unwrap();
     folder.file("a_av_1.mp4", b"x", Duration::ZERO);
     let gone = TestFolder::new("gone");
     let lost = library(&gone);
@@ -246,4 +249,178 @@ async fn so_many_downloads_at_a_time() {
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "2"));
     held.pop();
     assert_eq!(fixture.ask("GET", "/records/a_av_1.mp4", &[], "").await.status, 200);
+}
+
+const PATH: &str = "/api/records/a_av_1.mp4";
+
+fn guarded(library: Library) -> Fixture {
+    let auth = AuthConfig {
+        token: Some(Secret::new(TOKEN)),
+        admin_token: Some(Secret::new(ADMIN.1)),
+        ..AuthConfig::default()
+    };
+    Fixture::with_library(&auth, library)
+}
+
+#[tokio::test]
+async fn an_administrator_changes_marks_and_deletes() {
+    let folder = TestFolder::new("change");
+    folder.file("a_av_1.mp4", b"video", Duration::ZERO);
+    folder.file("b_av_2.mp4.part", b"video", Duration::ZERO);
+    let fixture = guarded(library(&folder));
+    let ask = async |method: &str, path: &str, body: &str| {
+        let answer = fixture.ask(method, path, &[ADMIN, JSON], body.to_owned()).await;
+        let end = path.strip_prefix("/api/records/").unwrap().split_once('/').map_or("", |(_, end)| end);
+        let route = format!("/api/records/{{name}}{}{end}", if end.is_empty() { "" } else { "/" });
+        check(&route, method, &answer);
+        answer
+    };
+    let changed =
+        ask("PATCH", PATH, r#"{"title": " Opening night ", "tags": ["a", "b ", "a", ""], "keep": true}"#).await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    let json = changed.json();
+    assert_eq!(
+        (&json["title"], &json["tags"], &json["keep"]),
+        (&json!("Opening night"), &json!(["a", "b"]), &json!(true))
+    );
+    let marks = format!("{PATH}/markers");
+    for (at, text) in [(20, "second"), (10, "first")] {
+        let body = json!({"at": at, "text": text}).to_string();
+        assert_eq!(ask("POST", &marks, &body).await.status, 200);
+    }
+    // What is not said stays.
+    let json = ask("PATCH", PATH, r#"{"tags": []}"#).await.json();
+    assert_eq!((&json["title"], &json["tags"], &json["keep"]), (&json!("Opening night"), &json!([]), &json!(true)));
+    assert_eq!(json["markers"], json!([{"at": 10, "text": "first"}, {"at": 20, "text": "second"}]));
+    let list = fixture.ask("GET", "/api/records?text=opening%20second", &[("x-auth-token", TOKEN)], "").await;
+    assert_eq!((list.header("x-total-count"), &list.json()[0]["title"]), ("1", &json!("Opening night")));
+
+    let long = json!({"title": "x".repeat(201)}).to_string();
+    let many = json!({"tags": vec!["x"; 21]}).to_string();
+    for (method, path, body, status) in [
+        ("PATCH", PATH, "", 400),
+        ("PATCH", PATH, "[]", 400),
+        ("PATCH", PATH, r#"{"titel": "x"}"#, 400),
+        ("PATCH", PATH, r#"{"title": "a\nb"}"#, 400),
+        ("PATCH", PATH, &long, 400),
+        ("PATCH", PATH, &many, 400),
+        ("PATCH", "/api/records/a_av_2.mp4", "{}", 404),
+        ("PATCH", "/api/records/notes.txt", "{}", 404),
+        ("POST", &marks, r#"{"at": -1, "text": "x"}"#, 400),
+        ("POST", &marks, r#"{"at": 1}"#, 400),
+        ("DELETE", "/api/records/a_av_2.mp4", "", 404),
+        ("DELETE", "/api/records/b_av_2.mp4", "", 409),
+        ("DELETE", PATH, "", 200),
+        ("DELETE", PATH, "", 404),
+    ] {
+        assert_eq!(ask(method, path, body).await.status, status, "{method} {path} {body}");
+    }
+    assert!(!folder.path.join("a_av_1.mp4").exists() && folder.path.join("b_av_2.mp4.part").exists());
+}
+
+#[tokio::test]
+async fn the_list_is_searched_and_comes_in_pages() {
+    let folder = TestFolder::new("pages");
+    for number in 1..=5 {
+        folder.file(&format!("a_av_{number}.mp4"), b"x", Duration::from_secs(100 - number));
+    }
+    folder.file("b_av_6.mp4.part", b"x", Duration::ZERO);
+    let fixture = guarded(library(&folder));
+    for (query, status, count, total) in [
+        ("", 200, 5, "5"),
+        ("?room=a", 200, 5, "5"),
+        ("?room=b", 200, 0, "0"),
+        ("?state=recording", 200, 1, "1"),
+        ("?page=1&per_page=2", 200, 2, "5"),
+        ("?page=3&per_page=2", 200, 1, "5"),
+        ("?page=4&per_page=2", 200, 0, "5"),
+        ("?per_page=9999999", 200, 5, "5"),
+        ("?from=1970-01-01&to=1970-01-01", 200, 5, "5"),
+        ("?from=1970-01-01T00:00:02Z&to=1970-01-01T00:00:04Z", 200, 2, "2"),
+        ("?text=av_3", 200, 1, "1"),
+        ("?room=&from=&text=&page=", 200, 5, "5"),
+        ("?room=a%2Fb", 400, 0, ""),
+        ("?from=tomorrow", 400, 0, ""),
+        ("?state=lost", 400, 0, ""),
+        ("?page=0", 400, 0, ""),
+        ("?per_page=-1", 400, 0, ""),
+    ] {
+        let answer = fixture.ask("GET", &format!("/api/records{query}"), &[ADMIN], "").await;
+        assert_eq!((answer.status.as_u16(), answer.header("x-total-count")), (status, total), "{query}");
+        check("/api/records", "GET", &answer);
+        assert_eq!(answer.json().as_array().map_or(0, Vec::len), count, "{query}");
+    }
+    let text = format!("/api/records?text={}", "x".repeat(201));
+    assert_eq!(fixture.ask("GET", &text, &[ADMIN], "").await.status, 400);
+    // The gate first: what is wrong with a question is not said to everybody.
+    assert_eq!(fixture.ask("GET", "/api/records?page=0", &[], "").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_link_opens_one_recording_for_a_while() {
+    let folder = TestFolder::new("links");
+    folder.file("a_av_1.mp4", b"video", Duration::ZERO);
+    folder.file("a_av_2.mp4", b"other", Duration::ZERO);
+    let fixture = guarded(library(&folder));
+    let link = async |token: &str, body: &str| {
+        let headers = [("x-auth-token", token), JSON];
+        let answer = fixture.ask("POST", &format!("{PATH}/link"), &headers, body.to_owned()).await;
+        check("/api/records/{name}/link", "POST", &answer);
+        answer
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    for (token, body, status, seconds) in [
+        (ADMIN.1, r#"{"seconds": 2592000}"#, 200, 2_592_000),
+        (ADMIN.1, "{}", 200, 3600),
+        (TOKEN, r#"{"seconds": 2592000}"#, 200, 6 * 3600),
+        (TOKEN, r#"{"seconds": 60}"#, 200, 60),
+        (TOKEN, r#"{"seconds": 0}"#, 400, 0),
+        (TOKEN, r#"{"seconds": 2592001}"#, 400, 0),
+        ("wrong", "{}", 401, 0),
+    ] {
+        let answer = link(token, body).await;
+        assert_eq!(answer.status, status, "{token} {body}");
+        if status == 200 {
+            let url = answer.json()["url"].as_str().unwrap().to_owned();
+            let until: u64 = url.split(['=', '&']).nth(1).unwrap().parse().unwrap();
+            assert!((now + seconds..now + seconds + 60).contains(&until), "{url}");
+            assert_eq!(fixture.ask("GET", &url, &[], "").await.body, "video");
+            let part = fixture.ask("GET", &format!("{url}&download=1"), &[("range", "bytes=1-2")], "").await;
+            assert_eq!((part.status.as_u16(), part.body.as_str()), (206, "id"));
+            for broken in [
+                url.replace("a_av_1", "a_av_2"),
+                url.replace(&until.to_string(), &(until + 1).to_string()),
+                url.split_once("&signature").unwrap().0.to_owned(),
+                url.replace("signature=", "signature=A"),
+                "/records/a_av_1.mp4?expires=1&signature=".to_owned(),
+            ] {
+                assert_eq!(fixture.ask("GET", &broken, &[], "").await.status, 401, "{broken}");
+            }
+        }
+    }
+    let headers = [ADMIN, JSON];
+    assert_eq!(fixture.ask("POST", "/api/records/a_av_3.mp4/link", &headers, "{}").await.status, 404);
+}
+
+#[tokio::test]
+async fn what_the_rules_would_delete_is_shown() {
+    let folder = TestFolder::new("retention");
+    for number in 1..=4 {
+        folder.file(&format!("a_av_{number}.mp4"), &bytes(10), Duration::from_secs(100 - number));
+    }
+    let retention = Rules { per_room: Some(3), total: Some(25), ..Rules::default() };
+    let config = RecordConfig { enabled: true, folder: folder.path.clone(), retention };
+    let fixture = guarded(Library::open(&config, None).unwrap());
+    let answer = fixture.admin("GET", "retention", "").await;
+    check("/api/admin/retention", "GET", &answer);
+    let expected = json!({
+        "rules": {"ageSeconds": null, "totalBytes": 25, "perRoom": 3, "uploadedOnly": false},
+        "recordings": 4, "bytes": 40, "deletions": 2, "deletedBytes": 20,
+        "list": [
+            {"name": "a_av_1.mp4", "size": 10, "reason": "number"},
+            {"name": "a_av_2.mp4", "size": 10, "reason": "size"},
+        ],
+    });
+    assert_eq!(answer.json(), expected);
+    assert_eq!(std::fs::read_dir(&folder.path).unwrap().count(), 5, "nothing is deleted by asking");
 }

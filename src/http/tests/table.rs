@@ -98,6 +98,9 @@ const TABLE: &[(&str, &str, With, u16, &str, &str)] = &[
     ("GET", "/records/room_av_1.mp4", With::Nothing, 401, "unauthorized", ""),
     ("OPTIONS", "/records/room_av_1.mp4", With::Nothing, 204, "", READ),
     ("POST", "/records/room_av_1.mp4", With::Token, 405, "method not allowed", READ),
+    ("PATCH", "/api/records/room_av_1.mp4", With::Token, 401, "unauthorized", ""),
+    ("DELETE", "/api/records/notes.txt", With::Token, 404, "record not found", ""),
+    ("GET", "/api/records/room_av_1.mp4", With::Token, 405, "method not allowed", "PATCH, DELETE, OPTIONS"),
     ("GET", "/records/", With::Token, 404, "not found", ""),
     // Pages.
     ("GET", "/", With::Nothing, 200, "", ""),
