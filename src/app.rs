@@ -25,6 +25,7 @@ use crate::http::tls::TlsError;
 use crate::limits;
 use crate::peer::certificate::Certificate;
 use crate::record::library::Library;
+use crate::record::recorder::Recorder;
 use crate::record::{RecordConfig, RecordError};
 use crate::sdp::Fingerprint;
 use crate::session::Sessions;
@@ -70,6 +71,7 @@ pub struct Running {
     api: Arc<Api>,
     in_force: InForce,
     sessions: Arc<Sessions>,
+    recorder: Arc<Recorder>,
     listeners: Listeners,
     events: JoinHandle<()>,
     ends: JoinSet<Result<(), WorkerError>>,
@@ -103,14 +105,17 @@ impl App {
         }
         let sessions = Arc::new(Sessions::new(config.session.clone(), media.workers, fingerprint));
         let library = library(&config.record, &sessions)?;
-        let api = Arc::new(Api::new(&config.http, &config.auth, sessions.clone()).with_library(library));
+        let recorder = Recorder::start(&config.record, &library, &sessions);
+        let api = Api::new(&config.http, &config.auth, sessions.clone()).with_library(library);
+        let api = Arc::new(api.with_recorder(recorder.clone()));
         api.webhooks().reload(&config.notify);
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
         tokio::spawn(Sessions::sample(Arc::downgrade(&sessions)));
         let listeners = Listeners::start(&config.http, &api)?;
         let (http_addr, private_addr) = (listeners.http, listeners.private);
         let in_force = config.in_force;
-        Ok(Running { http_addr, private_addr, api, in_force, sessions, listeners, events, ends: media.ends })
+        let ends = media.ends;
+        Ok(Running { http_addr, private_addr, api, in_force, sessions, recorder, listeners, events, ends })
     }
 }
 
@@ -174,6 +179,8 @@ impl Running {
         if timeout(limits::DRAIN_TIME, workers_end).await.is_err() {
             warn!(sessions = self.sessions.count(), "not every worker has ended in time");
         }
+        // All that the workers had to say is in the rings now.
+        self.recorder.finish().await;
         // Who listens hears of the ends too, and then lets its connection go.
         self.sessions.bus().close();
         tokio::join!(self.listeners.stop(), self.api.webhooks().finish());

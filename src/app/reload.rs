@@ -46,6 +46,7 @@ impl Reloader {
         if let Some(api) = self.api.upgrade() {
             api.reload(&config.http, &config.auth, config.session.clone(), &config.notify);
             api.library().reload(&config.record);
+            api.recorder().reload(&config.record);
         }
         // In a process whose log is another's, that stays as it is.
         let _ = log::set(&config.log);

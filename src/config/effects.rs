@@ -12,6 +12,7 @@ use crate::http::cors::AllowedOrigin;
 use crate::http::ice::IceServer;
 use crate::http::tls::TlsConfig;
 use crate::http::{HttpConfig, ListenAddr};
+use crate::record::take::format::Format;
 use crate::secret::Secret;
 use crate::session::placement::Spread;
 use crate::telemetry::log::LogFormat;
@@ -81,6 +82,11 @@ const ROWS: &[Row] = &[
     ("MEDIA_PADDING_BYTES", "4", &[], |c| c.media.batching.padding == 4),
     ("RECORD_ENABLED", "true", &[], |c| c.record.enabled),
     ("RECORD_DIR", "elsewhere", &[], |c| c.record.folder == Path::new("elsewhere")),
+    ("RECORD_ROOMS", "some", &[], |c| !c.record.every_room),
+    ("RECORD_FORMAT", "webm", &[], |c| c.record.cutting.format == Format::WebM),
+    ("RECORD_MAX_MINUTES", "0.5", &[], |c| c.record.cutting.length == Some(Duration::from_secs(30))),
+    ("RECORD_MAX_MB", "9", &[], |c| c.record.cutting.bytes == Some(9_000_000)),
+    ("RECORD_RESERVE_MB", "9", &[], |c| c.record.reserve == 9_000_000),
     ("RECORD_KEEP_DAYS", "0.5", &[], |c| c.record.retention.age == Some(Duration::from_hours(12))),
     ("RECORD_MAX_TOTAL_GB", "2", &[], |c| c.record.retention.total == Some(2_000_000_000)),
     ("RECORD_MAX_PER_ROOM", "9", &[], |c| c.record.retention.per_room == Some(9)),

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section};
-use crate::config::parse::{decimal, number, switch};
-use crate::config::source::{Source, Values as _};
+use crate::config::parse::{decimal, number, one_of, switch};
+use crate::config::source::{Source, Table, Values as _};
+use crate::record::recorder::RecordRule;
 use crate::record::retention::Rules;
+use crate::record::take::Cutting;
+use crate::record::take::format::Format;
 use crate::record::{DEFAULT_FOLDER, RecordConfig};
 
 const ENABLED: Key =
@@ -22,6 +25,39 @@ const DIR: Key = Key::new(
 )
 .expects("a path")
 .restart();
+const ROOMS: Key = Key::new(
+    "record.rooms",
+    "RECORD_ROOMS",
+    "all",
+    "all: every room is recorded; some: those whose [[rooms]] table says record = true, and those that are asked for",
+)
+.expects("all or some");
+const FORMAT: Key = Key::new(
+    "record.format",
+    "RECORD_FORMAT",
+    "tracks",
+    "tracks: a file each (IVF, Ogg, WAV; H264 and H265 in MP4 with their sound); mp4 or webm: one file for both",
+)
+.expects("tracks, mp4 or webm");
+const MAX_MINUTES: Key = Key::new(
+    "record.max_minutes",
+    "RECORD_MAX_MINUTES",
+    "0",
+    "a file that is so long ends at the next key frame, and another one goes on; 0: no limit",
+)
+.expects("a number of minutes, fractions allowed")
+.number();
+const MAX_MB: Key = Key::new("record.max_mb", "RECORD_MAX_MB", "0", "the same for its size, in MB; 0: no limit")
+    .expects("a number of MB, fractions allowed")
+    .number();
+const RESERVE: Key = Key::new(
+    "record.reserve_mb",
+    "RECORD_RESERVE_MB",
+    "500",
+    "MB that stay free on the disk: with less, nothing is recorded until there is more; 0: the disk is filled",
+)
+.expects("a number of MB, fractions allowed")
+.number();
 const KEEP_DAYS: Key = Key::new(
     "record.keep_days",
     "RECORD_KEEP_DAYS",
@@ -54,10 +90,29 @@ const UPLOADED_ONLY: Key = Key::new(
 )
 .switch();
 
+const ROOM_RECORD: Key = Key::new("record", "", "", "whether it is recorded").switch().sample("true");
+const ROOM_FORMAT: Key =
+    Key::new("record_format", "", "", "as record.format").expects("tracks, mp4 or webm").sample("webm");
+
+/// What a `[[rooms]]` table may say of its recordings.
+pub const ROOM_KEYS: &[&Key] = &[&ROOM_RECORD, &ROOM_FORMAT];
+
 /// `[record]`
 pub const RECORD: Section = Section {
     about: "Recordings, and which of them go by themselves: docs/recordings.md has more.",
-    keys: &[&ENABLED, &DIR, &KEEP_DAYS, &MAX_TOTAL, &MAX_PER_ROOM, &UPLOADED_ONLY],
+    keys: &[
+        &ENABLED,
+        &DIR,
+        &ROOMS,
+        &FORMAT,
+        &MAX_MINUTES,
+        &MAX_MB,
+        &RESERVE,
+        &KEEP_DAYS,
+        &MAX_TOTAL,
+        &MAX_PER_ROOM,
+        &UPLOADED_ONLY,
+    ],
 };
 
 /// Reads the section.
@@ -72,7 +127,39 @@ pub fn read(source: &Source<'_>) -> Result<RecordConfig, ConfigError> {
         per_room: Some(source.value(&MAX_PER_ROOM, number)?).filter(|most| *most > 0),
         uploaded_only: source.value(&UPLOADED_ONLY, switch)?,
     };
-    Ok(RecordConfig { enabled: source.value(&ENABLED, switch)?, folder: source.value(&DIR, path)?, retention })
+    let cutting = Cutting {
+        format: source.value(&FORMAT, Format::parse)?,
+        length: Some(source.value(&MAX_MINUTES, minutes)?).filter(|length| !length.is_zero()),
+        bytes: Some(source.value(&MAX_MB, megabytes)?).filter(|bytes| *bytes > 0),
+    };
+    let mut rooms = source.tables(&super::session::ROOMS).map(|table| room(&table)).collect::<Result<Vec<_>, _>>()?;
+    // As for the rules of sessions: what is said of a room by its name comes first.
+    rooms.sort_by_key(|rule| !rule.pattern.is_exact());
+    Ok(RecordConfig {
+        enabled: source.value(&ENABLED, switch)?,
+        folder: source.value(&DIR, path)?,
+        retention,
+        every_room: source.value(&ROOMS, |text| one_of(text, &[("all", true), ("some", false)]))?,
+        rooms,
+        cutting,
+        reserve: source.value(&RESERVE, megabytes)?,
+    })
+}
+
+fn room(table: &Table<'_>) -> Result<RecordRule, ConfigError> {
+    Ok(RecordRule {
+        pattern: super::session::pattern(table)?,
+        record: table.optional(&ROOM_RECORD, switch)?,
+        format: table.optional(&ROOM_FORMAT, Format::parse)?,
+    })
+}
+
+fn minutes(text: &str) -> Option<Duration> {
+    scaled(text, 60_000.0).map(Duration::from_millis)
+}
+
+fn megabytes(text: &str) -> Option<u64> {
+    scaled(text, 1e6)
 }
 
 fn days(text: &str) -> Option<Duration> {

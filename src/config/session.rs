@@ -87,7 +87,7 @@ pub const ROOMS: Tables = Tables {
     name: "rooms",
     about: "A room, or all rooms whose names fit a pattern. Of several that fit, the first one that says something \
             decides, and one with the room's very name comes before all patterns; what none says is as above.",
-    keys: &[ROOM_KEYS, super::auth::ROOM_KEYS],
+    keys: &[ROOM_KEYS, super::record::ROOM_KEYS, super::auth::ROOM_KEYS],
 };
 
 /// Reads the section and the tables.

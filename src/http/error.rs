@@ -39,6 +39,8 @@ pub enum ApiError {
     BlockNotFound,
     /// There is no such recording.
     RecordNotFound,
+    /// The room is not being recorded.
+    NotRecorded,
     /// There is no such page.
     NotFound,
     /// The resource has other methods: the value of `Allow`.
@@ -92,6 +94,7 @@ impl ApiError {
             Self::SessionNotFound => (StatusCode::NOT_FOUND, "session not found", None),
             Self::BlockNotFound => (StatusCode::NOT_FOUND, "room not blocked", None),
             Self::RecordNotFound => (StatusCode::NOT_FOUND, "record not found", None),
+            Self::NotRecorded => (StatusCode::NOT_FOUND, "room not recorded", None),
             Self::NotFound => (StatusCode::NOT_FOUND, "not found", None),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", None),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "request timeout", None),
@@ -112,7 +115,7 @@ impl ApiError {
             Self::InvalidConfiguration(detail) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid configuration", Some(detail))
             }
-            Self::RecordConflict(detail) => (StatusCode::CONFLICT, "recording cannot be changed", Some(detail)),
+            Self::RecordConflict(detail) => (StatusCode::CONFLICT, "recording conflict", Some(detail)),
             Self::RangeNotSatisfiable(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "range not satisfiable", None),
             Self::UriTooLong => (StatusCode::URI_TOO_LONG, "URI too long", None),
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too many requests", None),

@@ -44,6 +44,7 @@ use crate::http::server::places::Bounds;
 use crate::http::tls::TlsConfig;
 use crate::notify::webhook::{NotifyConfig, Webhooks};
 use crate::record::library::Library;
+use crate::record::recorder::Recorder;
 use crate::session::{SessionConfig, Sessions};
 use crate::telemetry::metrics::Metrics;
 
@@ -152,6 +153,7 @@ impl ListenAddr {
 pub struct Api {
     sessions: Arc<Sessions>,
     library: Arc<Library>,
+    recorder: Arc<Recorder>,
     auth: Authenticator,
     listeners: Listeners,
     webhooks: Webhooks,
@@ -184,6 +186,7 @@ impl Api {
         Self {
             listeners: Listeners::default(),
             webhooks: Webhooks::new(sessions.bus().clone()),
+            recorder: Recorder::off(&sessions),
             sessions,
             library: Arc::new(Library::off()),
             auth: Authenticator::new(auth),
@@ -201,6 +204,18 @@ impl Api {
     #[must_use]
     pub fn with_library(self, library: Arc<Library>) -> Self {
         Self { library, ..self }
+    }
+
+    /// With what records.
+    #[must_use]
+    pub fn with_recorder(self, recorder: Arc<Recorder>) -> Self {
+        Self { recorder, ..self }
+    }
+
+    /// What records.
+    #[must_use]
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.recorder
     }
 
     /// The recordings.

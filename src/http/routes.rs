@@ -60,6 +60,7 @@ fn routes() -> Vec<Route> {
         route("/api/admin/rooms/{room}/history", &info::METHODS, admin::room_history),
         route("/api/admin/rooms/{room}/close", &admin::ACTION, admin::close),
         route("/api/admin/rooms/{room}/block", &admin::BLOCK, admin::block),
+        route("/api/admin/rooms/{room}/record", &admin::BLOCK, admin::record),
         route("/api/admin/blocks", &info::METHODS, admin::blocks),
         route("/api/admin/sessions", &info::METHODS, admin::sessions),
         route("/api/admin/sessions/{key}", &admin::SESSION, admin::session),

@@ -54,8 +54,29 @@ pub const RECORD_LINK_TIME_OF_READERS: Duration = Duration::from_hours(6);
 /// Where nothing else is asked for.
 pub const RECORD_LINK_TIME_DEFAULT: Duration = Duration::from_hours(1);
 
+/// Gaps that a recording's sheet has: the longest ones.
+pub const RECORD_SHEET_GAPS: usize = 500;
+/// Publications that are recorded at a time: each has a thread, a ring and two files.
+pub const RECORDINGS: usize = 1_000;
+/// Names that are tried for a file that begins in the same second as others of its room.
+pub const RECORD_NAME_TRIES: u32 = 1_000;
+/// What waits to be written together, in bytes.
+pub const RECORD_WRITE_BYTES: usize = 256 << 10;
+/// What was recorded is on the disk after this time: so much is lost at most with the machine.
+pub const RECORD_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// After a failure it is tried again this often.
+pub const RECORD_RETRY: Duration = Duration::from_secs(5);
+/// Files of one recording that wait to be mended. Each failure leaves two at most, and the next start finds the rest.
+pub const RECORD_LEFT: usize = 16;
+/// What runs is compared this often with what should: a notice may have been missed.
+pub const RECORD_COMPARE_INTERVAL: Duration = Duration::from_secs(5);
+/// Recordings have this long to end when the server stops: a flush, and an index.
+pub const RECORD_END_TIME: Duration = Duration::from_secs(10);
+
 const _: () = assert!(
-    RECORD_SHEET_BYTES > (RECORD_MARKERS * (RECORD_MARKER_BYTES + 64) + RECORD_TAGS * RECORD_TAG_BYTES) as u64,
+    RECORD_SHEET_BYTES
+        > (RECORD_MARKERS * (RECORD_MARKER_BYTES + 64) + RECORD_TAGS * RECORD_TAG_BYTES + RECORD_SHEET_GAPS * 80)
+            as u64,
     "all that can be set by hand fits"
 );
 const _: () = assert!(

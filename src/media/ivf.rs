@@ -66,6 +66,25 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
+/// The head of a file of this codec, and of pictures of this width and height; `None` where it has no place in one.
+pub(super) fn header(codec: Codec, (width, height): (u16, u16)) -> Option<[u8; FILE_HEADER]> {
+    let four_cc = match codec {
+        Codec::Vp8 => b"VP80",
+        Codec::Vp9 => b"VP90",
+        Codec::Av1 => b"AV01",
+        _ => return None,
+    };
+    let mut header = [0; FILE_HEADER];
+    header[..4].copy_from_slice(b"DKIF");
+    header[6] = 32;
+    header[8..12].copy_from_slice(four_cc);
+    header[12..14].copy_from_slice(&width.to_le_bytes());
+    header[14..16].copy_from_slice(&height.to_le_bytes());
+    header[16..20].copy_from_slice(&codec.clock_rate().to_le_bytes());
+    header[20..24].copy_from_slice(&1_u32.to_le_bytes());
+    Some(header)
+}
+
 /// Writes frames with times in units of 1/90000 s. The header's length is set by [`IvfWriter::finish`], in the same
 /// units: FFmpeg writes and reads it so, where others count frames.
 #[derive(Debug)]
@@ -81,22 +100,9 @@ impl<W: Write + Seek> IvfWriter<W> {
     /// # Errors
     ///
     /// Where writing fails, and for codecs that IVF cannot hold.
-    pub fn new(mut out: W, codec: Codec, (width, height): (u16, u16)) -> io::Result<Self> {
-        let four_cc = match codec {
-            Codec::Vp8 => b"VP80",
-            Codec::Vp9 => b"VP90",
-            Codec::Av1 => b"AV01",
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "IVF holds VP8, VP9 and AV1")),
-        };
-        let mut header = [0; FILE_HEADER];
-        header[..4].copy_from_slice(b"DKIF");
-        header[6] = 32;
-        header[8..12].copy_from_slice(four_cc);
-        header[12..14].copy_from_slice(&width.to_le_bytes());
-        header[14..16].copy_from_slice(&height.to_le_bytes());
-        header[16..20].copy_from_slice(&codec.clock_rate().to_le_bytes());
-        header[20..24].copy_from_slice(&1_u32.to_le_bytes());
-        out.write_all(&header)?;
+    pub fn new(mut out: W, codec: Codec, size: (u16, u16)) -> io::Result<Self> {
+        let header = header(codec, size);
+        out.write_all(&header.ok_or(io::Error::new(io::ErrorKind::InvalidInput, "IVF holds VP8, VP9 and AV1"))?)?;
         Ok(Self { out, frames: 0, last: 0 })
     }
 

@@ -5,7 +5,9 @@
 mod annexb;
 mod bits;
 mod depacketize;
+pub mod describe;
 mod ivf;
+pub mod mux;
 mod ogg;
 
 use std::fs;
@@ -16,7 +18,9 @@ use bytes::Bytes;
 pub use annexb::nal_units;
 pub use bits::is_key_frame;
 pub use depacketize::frame_of;
+pub use describe::frame_size;
 pub use ivf::IvfWriter;
+pub use mux::{Container, MuxError, Muxer, Output, Repair, Sample, TrackSetup, repair};
 pub use ogg::{OggWriter, opus_ticks};
 
 use crate::limits::CLIENT_FILE_BYTES;

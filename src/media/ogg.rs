@@ -85,6 +85,45 @@ impl<'a> Page<'a> {
     }
 }
 
+/// Largest page there is (RFC 3533 §6).
+pub(super) const PAGE_MOST: u64 = 65_307;
+
+/// A page of a file that may be damaged further on.
+pub(super) struct PageSeen {
+    pub header: Vec<u8>,
+    pub body: Vec<u8>,
+    pub sequence: u32,
+    /// That end in it.
+    pub packets: u64,
+}
+
+/// The page that these bytes begin with; `None` where they do not, or it is not whole.
+pub(super) fn look(data: &[u8]) -> Option<PageSeen> {
+    let page = Page::parse(data).ok()?;
+    let (header, rest) = data.split_at(page.length - page.body.len());
+    let sequence = u32::from_le_bytes([header[18], header[19], header[20], header[21]]);
+    let packets = page.lacing.iter().filter(|size| **size < 255).count() as u64;
+    Some(PageSeen { header: header.to_vec(), body: rest[..page.body.len()].to_vec(), sequence, packets })
+}
+
+impl PageSeen {
+    /// How far the stream has come with it, in samples of 1/48000 s.
+    pub fn position(&self) -> u64 {
+        let granule = self.header[6..14].iter().rev().fold(0_u64, |granule, byte| granule << 8 | u64::from(*byte));
+        granule.saturating_sub(u64::from(PRE_SKIP))
+    }
+
+    /// Its header where nothing comes behind it.
+    pub fn as_last(&self) -> Vec<u8> {
+        let mut header = self.header.clone();
+        header[5] |= 4;
+        header[22..26].fill(0);
+        let sum = checksum(&[&header, &self.body]);
+        header[22..26].copy_from_slice(&sum.to_le_bytes());
+        header
+    }
+}
+
 /// The CRC of RFC 3533 §6: polynomial 0x04c11db7, not reflected, beginning with zero.
 fn checksum(parts: &[&[u8]]) -> u32 {
     parts.iter().flat_map(|part| part.iter()).fold(0, |sum, byte| {
@@ -168,6 +207,16 @@ impl<W: Write> OggWriter<W> {
         self.granule += ticks;
         self.page_ticks += ticks;
         Ok(())
+    }
+
+    /// Ends the page that has begun.
+    pub(super) fn cut(&mut self) -> io::Result<()> {
+        if self.lacing.is_empty() { Ok(()) } else { self.flush_page(0, self.granule) }
+    }
+
+    /// What is written.
+    pub(super) fn out(&mut self) -> &mut W {
+        &mut self.out
     }
 
     /// Writes the last page, and hands back the file.

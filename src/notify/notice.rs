@@ -54,6 +54,23 @@ pub enum What {
         /// How often since it was told last.
         times: u64,
     },
+    /// A recording's file was begun.
+    RecordStarted {
+        /// Its name.
+        record: Arc<str>,
+    },
+    /// It is whole.
+    RecordEnded {
+        /// Its name.
+        record: Arc<str>,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A room that should be recorded is not. It is tried again.
+    RecordFailed {
+        /// Why.
+        reason: &'static str,
+    },
     /// A recording was deleted.
     RecordDeleted {
         /// Its file's name.
@@ -69,7 +86,7 @@ pub enum What {
 
 impl What {
     /// Every name that [`What::name`] gives.
-    pub const NAMES: [&str; 10] = [
+    pub const NAMES: [&str; 13] = [
         "room.opened",
         "room.closed",
         "publisher.started",
@@ -80,6 +97,9 @@ impl What {
         "drain.started",
         "drain.stopped",
         "record.deleted",
+        "record.started",
+        "record.ended",
+        "record.failed",
     ];
 
     /// The type of the event, as JSON and filters have it.
@@ -96,6 +116,9 @@ impl What {
             Self::DrainStarted => 7,
             Self::DrainStopped => 8,
             Self::RecordDeleted { .. } => 9,
+            Self::RecordStarted { .. } => 10,
+            Self::RecordEnded { .. } => 11,
+            Self::RecordFailed { .. } => 12,
         };
         Self::NAMES[index]
     }
@@ -172,7 +195,11 @@ impl Notice {
                 Data { session: of(session), reason: Some(reason.name()), subscribers: Some(*subscribers), ..data }
             }
             What::LimitHit { limit, times } => Data { limit: Some(limit), times: Some(*times), ..data },
-            What::RecordDeleted { record, reason } => Data { record: Some(record), reason: Some(reason), ..data },
+            What::RecordStarted { record } => Data { record: Some(record), ..data },
+            What::RecordFailed { reason } => Data { reason: Some(reason), ..data },
+            What::RecordEnded { record, reason } | What::RecordDeleted { record, reason } => {
+                Data { record: Some(record), reason: Some(reason), ..data }
+            }
         }
     }
 }
@@ -220,6 +247,17 @@ mod tests {
                 "record.deleted",
                 json!({"room": "a", "record": "a_av_1.mp4", "reason": "age"}),
             ),
+            (
+                What::RecordStarted { record: "a_av_1.mp4".into() },
+                "record.started",
+                json!({"room": "a", "record": "a_av_1.mp4"}),
+            ),
+            (
+                What::RecordEnded { record: "a_av_1.mp4".into(), reason: "cut" },
+                "record.ended",
+                json!({"room": "a", "record": "a_av_1.mp4", "reason": "cut"}),
+            ),
+            (What::RecordFailed { reason: "disk_full" }, "record.failed", json!({"room": "a", "reason": "disk_full"})),
         ];
         assert_eq!(table.len(), What::NAMES.len());
         for (what, name, data) in table {

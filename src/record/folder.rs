@@ -115,10 +115,16 @@ impl Folder {
         any.then_some(seen)
     }
 
+    /// Where a recording is while it is being written.
+    #[must_use]
+    pub fn part(&self, name: &RecordName) -> PathBuf {
+        self.path.join(format!("{name}{PART}"))
+    }
+
     /// Whether it is being written.
     #[must_use]
     pub fn has_part(&self, name: &RecordName) -> bool {
-        self.path.join(format!("{name}{PART}")).exists()
+        self.part(name).exists()
     }
 
     /// Deletes a recording's file, and then what is known of it.

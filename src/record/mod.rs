@@ -1,14 +1,20 @@
 //! Recordings: files in one folder. [`name::RecordName`] says how they are called, [`library::Library`] which there
 //! are. It may block, so whoever asks it waits on a thread of its own, with a deadline. [`tap::Tap`] is what a
-//! recording hears of a room.
+//! recording hears of a room, [`take::Take`] makes frames and files of it, [`write::Writer`] writes them, and
+//! [`recorder::Recorder`] says who is recorded.
 
 pub mod folder;
 pub mod library;
 pub mod link;
+pub mod mend;
 pub mod name;
+pub mod recorder;
 pub mod retention;
 pub mod sheet;
+pub mod stats;
+pub mod take;
 pub mod tap;
+pub mod write;
 
 use std::io;
 use std::path::PathBuf;
@@ -17,7 +23,9 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::record::recorder::RecordRule;
 use crate::record::retention::Rules;
+use crate::record::take::Cutting;
 
 /// What the operator sets.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,16 +36,34 @@ pub struct RecordConfig {
     pub folder: PathBuf,
     /// What is to go.
     pub retention: Rules,
+    /// Rooms are recorded of which no rule says otherwise.
+    pub every_room: bool,
+    /// What is said of single rooms, the first one first.
+    pub rooms: Vec<RecordRule>,
+    /// How a publication becomes files.
+    pub cutting: Cutting,
+    /// Bytes that are to stay free on the disk.
+    pub reserve: u64,
 }
 
 impl Default for RecordConfig {
     fn default() -> Self {
-        Self { enabled: false, folder: DEFAULT_FOLDER.into(), retention: Rules::default() }
+        Self {
+            enabled: false,
+            folder: DEFAULT_FOLDER.into(),
+            retention: Rules::default(),
+            every_room: true,
+            rooms: Vec::new(),
+            cutting: Cutting::default(),
+            reserve: DEFAULT_RESERVE,
+        }
     }
 }
 
 /// The folder where nothing else is said, below the one that the server was started in.
 pub const DEFAULT_FOLDER: &str = "records";
+/// A disk that is quite full is slow, and the system's own.
+pub const DEFAULT_RESERVE: u64 = 500_000_000;
 
 /// Why recordings could not be had.
 #[derive(Debug, thiserror::Error)]

@@ -39,10 +39,12 @@ pub enum Container {
     H264,
     /// The same of H265.
     H265,
+    /// G.711.
+    Wav,
 }
 
 impl Container {
-    const ALL: [(&str, Self, &str); 8] = [
+    const ALL: [(&str, Self, &str); 9] = [
         ("ivf", Self::Ivf, "video/x-ivf"),
         ("ogg", Self::Ogg, "audio/ogg"),
         ("mp4", Self::Mp4, "video/mp4"),
@@ -51,12 +53,19 @@ impl Container {
         ("m4a", Self::M4a, "audio/mp4"),
         ("h264", Self::H264, "video/h264"),
         ("h265", Self::H265, "video/h265"),
+        ("wav", Self::Wav, "audio/wav"),
     ];
 
     /// The media type.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         Self::ALL.iter().find(|(_, container, _)| *container == self).map_or("application/octet-stream", |row| row.2)
+    }
+
+    /// What a file's name ends with.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        Self::ALL.iter().find(|(_, container, _)| *container == self).map_or("", |row| row.0)
     }
 
     fn from_extension(extension: &str) -> Option<Self> {

@@ -24,6 +24,7 @@ mod resource;
 pub mod rooms;
 pub mod rules;
 pub mod snapshot;
+pub mod tap;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod workers;

@@ -12,11 +12,12 @@ use tokio::time::Instant;
 
 use crate::auth::Authenticator;
 use crate::limits;
+use crate::record::stats::Figures;
 use crate::session::Sessions;
 use crate::session::snapshot::Snapshot;
 use crate::telemetry::families::Families;
 use crate::telemetry::requests::Requests;
-use crate::telemetry::{process, traffic, workers};
+use crate::telemetry::{process, recording, traffic, workers};
 
 /// The format's media type.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -29,9 +30,9 @@ pub struct Metrics {
     last: Mutex<Option<(Instant, Arc<str>)>>,
 }
 
-/// What the listeners say of themselves.
+/// What those parts say that no worker and no session knows of.
 #[derive(Clone, Default, Debug)]
-pub struct Entrance {
+pub struct Beside {
     /// HTTP connections that are open.
     pub connections: usize,
     /// Those that were ended or not let in since the start, by reason.
@@ -40,6 +41,8 @@ pub struct Entrance {
     pub certificate_expiry: Option<SystemTime>,
     /// Certificates that were ordered, by what came of it; where they are.
     pub orders: Vec<(&'static str, u64)>,
+    /// What was recorded.
+    pub recording: Figures,
 }
 
 impl Default for Metrics {
@@ -51,19 +54,19 @@ impl Default for Metrics {
 impl Metrics {
     /// A scrape, or the one before where that was a moment ago: anybody may ask, and each one costs the workers
     /// something.
-    pub async fn text(&self, sessions: &Sessions, auth: &Authenticator, entrance: &Entrance) -> Arc<str> {
+    pub async fn text(&self, sessions: &Sessions, auth: &Authenticator, beside: &Beside) -> Arc<str> {
         let mut last = self.last.lock().await;
         if let Some((at, text)) = &*last
             && at.elapsed() < limits::SCRAPE_INTERVAL
         {
             return text.clone();
         }
-        let text: Arc<str> = self.scrape(sessions, auth, entrance).await.into();
+        let text: Arc<str> = self.scrape(sessions, auth, beside).await.into();
         *last = Some((Instant::now(), text.clone()));
         text
     }
 
-    async fn scrape(&self, sessions: &Sessions, auth: &Authenticator, entrance: &Entrance) -> String {
+    async fn scrape(&self, sessions: &Sessions, auth: &Authenticator, beside: &Beside) -> String {
         let snapshot = sessions.snapshot().await;
         let mut families = Families::default();
         live(&mut families, &snapshot);
@@ -76,7 +79,8 @@ impl Metrics {
             "Credentials refused, by what was wrong with them.",
             auth.refusals().into_iter().map(|(reason, count)| (vec![("reason", reason)], count)),
         );
-        connections(&mut families, entrance);
+        connections(&mut families, beside);
+        recording::add(&mut families, &beside.recording);
         let labels = vec![("version", env!("CARGO_PKG_VERSION")), ("rustc", env!("RILLCAST_RUSTC"))];
         families.gauge("rillcast_build_info", "Always 1; the labels say what runs.", [(labels, 1.0)]);
         process::add(&mut families, self.started);
@@ -85,17 +89,17 @@ impl Metrics {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-fn connections(families: &mut Families, entrance: &Entrance) {
+fn connections(families: &mut Families, beside: &Beside) {
     let counted = |counts: &[(&'static str, u64)], label| -> Vec<_> {
         counts.iter().map(|(name, count)| (vec![(label, *name)], *count)).collect()
     };
-    families.gauge("rillcast_connections", "Open HTTP connections.", [(Vec::new(), entrance.connections as f64)]);
+    families.gauge("rillcast_connections", "Open HTTP connections.", [(Vec::new(), beside.connections as f64)]);
     families.counter(
         "rillcast_connections_cut_total",
         "HTTP connections that the server ended or did not let in, by reason.",
-        counted(&entrance.cuts, "reason"),
+        counted(&beside.cuts, "reason"),
     );
-    let expiry = entrance.certificate_expiry.and_then(|expiry| expiry.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let expiry = beside.certificate_expiry.and_then(|expiry| expiry.duration_since(SystemTime::UNIX_EPOCH).ok());
     families.gauge(
         "rillcast_certificate_expiry_timestamp_seconds",
         "When the certificate of the HTTPS listener ends, in seconds since 1970.",
@@ -104,7 +108,7 @@ fn connections(families: &mut Families, entrance: &Entrance) {
     families.counter(
         "rillcast_certificate_orders_total",
         "Certificates ordered from the ACME directory, by what came of it.",
-        counted(&entrance.orders, "result"),
+        counted(&beside.orders, "result"),
     );
 }
 

@@ -4,6 +4,7 @@ mod families;
 pub mod log;
 pub mod metrics;
 mod process;
+mod recording;
 pub mod requests;
 mod traffic;
 mod workers;

@@ -91,6 +91,12 @@ impl Feed {
         self.parcels.as_ref().is_some_and(|parcels| !parcels.is_empty())
     }
 
+    /// True where nothing more will come: the room has gone, or its worker. What waits is still there.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.parcels.as_ref().is_none_or(Consumer::is_abandoned)
+    }
+
     /// Subscribers want a key frame that begins at this number or later. Many wishes before the room looks are one.
     pub fn wish(&self, from: u64) {
         if self.wish.swap(from, Ordering::AcqRel) == NONE {

@@ -165,10 +165,10 @@ class Rig {
     return `${this.#site}/${name}.html`;
   }
 
-  /** Ends something that the test brought along with the scenario, and keeps evidence of its page. */
+  /** Ends something that the test brought along with the scenario, and keeps evidence of its page where it has one. */
   adopt(close, page) {
     this.#closers.push(close);
-    this.#pages.push(page);
+    if (page) this.#pages.push(page);
   }
 
   /**

@@ -3,6 +3,7 @@
 mod json;
 mod look;
 mod order;
+mod record;
 mod retention;
 
 use axum::extract::Request;
@@ -16,11 +17,12 @@ use crate::id::RoomName;
 
 pub(super) use crate::http::admin::look::{blocks, history, overview, room_history, sessions, status};
 pub(super) use crate::http::admin::order::{block, close, drain, log, reload, session};
+pub(super) use crate::http::admin::record::record;
 pub(super) use crate::http::admin::retention::retention;
 
 /// Methods of what is done.
 pub(super) const ACTION: Methods = Methods { allow: "POST, OPTIONS" };
-/// Methods of a room's block.
+/// Methods of a room's block, and of its recording.
 pub(super) const BLOCK: Methods = Methods { allow: "POST, DELETE, OPTIONS" };
 /// Methods of a session.
 pub(super) const SESSION: Methods = Methods { allow: "GET, HEAD, DELETE, OPTIONS" };

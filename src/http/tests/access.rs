@@ -59,6 +59,7 @@ const GATES: &[(&str, Gate)] = &[
     ("/api/admin/rooms/{room}/history", Gate::AdminOfRoom),
     ("/api/admin/rooms/{room}/close", Gate::AdminOfRoom),
     ("/api/admin/rooms/{room}/block", Gate::AdminOfRoom),
+    ("/api/admin/rooms/{room}/record", Gate::AdminOfRoom),
     ("/api/admin/blocks", Gate::Admin),
     ("/api/admin/sessions", Gate::Admin),
     ("/api/admin/sessions/{key}", Gate::Admin),

@@ -409,7 +409,8 @@ async fn what_the_rules_would_delete_is_shown() {
         folder.file(&format!("a_av_{number}.mp4"), &bytes(10), Duration::from_secs(100 - number));
     }
     let retention = Rules { per_room: Some(3), total: Some(25), ..Rules::default() };
-    let config = RecordConfig { enabled: true, folder: folder.path.clone(), retention };
+    let path = folder.path.clone();
+    let config = RecordConfig { enabled: true, folder: path, retention, ..RecordConfig::default() };
     let fixture = guarded(Library::open(&config, None).unwrap());
     let answer = fixture.admin("GET", "retention", "").await;
     check("/api/admin/retention", "GET", &answer);

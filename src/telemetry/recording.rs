@@ -1,0 +1,37 @@
+//! What `/metrics` says of recording.
+
+use crate::record::stats::Figures;
+use crate::telemetry::families::Families;
+
+#[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+pub fn add(families: &mut Families, figures: &Figures) {
+    let one = |count: u64| [(Vec::new(), count)];
+    families.gauge(
+        "rillcast_recordings",
+        "Publications that are being recorded.",
+        [(Vec::new(), figures.running as f64)],
+    );
+    let outcomes = [("written", figures.frames), ("dropped", figures.dropped)];
+    families.counter(
+        "rillcast_recorded_frames_total",
+        "Frames of recordings: written, or dropped because there was no file to write them into.",
+        outcomes.map(|(outcome, count)| (vec![("outcome", outcome)], count)),
+    );
+    families.counter(
+        "rillcast_recording_gaps_total",
+        "Places in recordings where frames were lost on the way.",
+        one(figures.lost),
+    );
+    families.counter("rillcast_recorded_bytes_total", "Bytes of recordings on the disk.", one(figures.bytes));
+    let files = [("complete", figures.files), ("recovered", figures.recovered)];
+    families.counter(
+        "rillcast_recorded_files_total",
+        "Files of recordings, by how they came to be whole.",
+        files.map(|(state, count)| (vec![("state", state)], count)),
+    );
+    families.counter(
+        "rillcast_recording_failures_total",
+        "How often recording failed, by reason; it is tried again each five seconds.",
+        figures.failures.iter().map(|(reason, count)| (vec![("reason", *reason)], *count)),
+    );
+}
