@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use interceptor::{NackGeneratorBuilder, NackResponderBuilder, Registry, Slot};
+use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::transport::RTCDtlsTransportState;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpCodecParameters;
 use tokio::sync::{mpsc, watch};
@@ -197,9 +198,13 @@ pub(super) async fn ended(mut state: watch::Receiver<LinkState>) {
     let _ = state.wait_for(|state| *state == LinkState::Ended).await;
 }
 
-/// Two checks make a connection, and the crate's 200 ms between them are most of the time to the first picture.
+/// Two checks make a connection, and the crate's 200 ms between them are most of the time to the first picture. Names
+/// of mDNS are no server's, and listening for them fails on a machine without a default route.
 fn settings() -> SettingEngine {
-    SettingEngineBuilder::new().with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS)).build()
+    SettingEngineBuilder::new()
+        .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
+        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+        .build()
 }
 
 fn engine_of(codecs: &[(MediaKind, RTCRtpCodecParameters)], options: &LinkOptions) -> Result<MediaEngine, ClientError> {

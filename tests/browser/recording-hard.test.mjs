@@ -1,0 +1,66 @@
+// Recording where the network loses, and where the disk is slow.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { makeClip, makeTone } from '../clients/clip.mjs';
+import { REPOSITORY, rillcastBinary, scenario } from './harness.mjs';
+import { Host, cable, unavailable } from './namespaces.mjs';
+import { complaints, probe, sheet, written } from './recording.mjs';
+
+const SECONDS = Number(process.env.LOSS_SECONDS ?? 10);
+
+scenario('2 % loss on the way in: what is missing in the recording is what is lost for good', { skip: unavailable, timeout: 60_000 + 2_000 * SECONDS }, async (rig) => {
+  const folder = await rig.folder();
+  const media = await rig.folder();
+  const clip = await makeClip({ codec: 'VP8', folder: media, gop: 60, seconds: SECONDS, bitrate: 2_000_000, noise: 20 });
+  const tone = await makeTone({ folder: media, seconds: SECONDS });
+  const [host, client] = await Promise.all([Host.boot(rig), Host.boot(rig)]);
+  await cable([host, 'eth0', '10.0.0.2/24'], [client, 'eth0', '10.0.0.1/24']);
+  const env = { ...process.env, HTTP_ADDR: '10.0.0.2:8080', MEDIA_UDP_PORT: '9000', MEDIA_TCP_PORT: 'off', MEDIA_PUBLIC_IPS: '10.0.0.2', MEDIA_WORKERS: '1', LOG: 'info', RECORD_ENABLED: 'true', RECORD_DIR: folder };
+  const server = rig.process(...host.command(rillcastBinary(), 'serve'), { env });
+  await server.says(/listening/);
+  await host.firewall('table inet loss { chain in { type filter hook input priority 0; udp dport 9000 numgen random mod 100 < 2 drop; }; }');
+  const publisher = rig.process(...client.command(rillcastBinary(), 'publish', clip, tone, 'http://10.0.0.2:8080/whip/studio'), { env });
+  assert.equal(await publisher.exited, 0, publisher.output);
+  await server.says(/role="publisher".*session ended|session ended.*role="publisher"/);
+  const names = await written(folder);
+  const [, lost] = server.output.match(/session ended.*role="publisher".* lost=(\d+)/);
+  const [, repaired] = server.output.match(/session ended.*role="publisher".* repaired=(\d+)/);
+  let frames = 0;
+  let gaps = 0;
+  for (const name of names) {
+    const file = path.join(folder, name);
+    const said = await complaints(file);
+    gaps += (await sheet(folder, name)).gaps?.length ?? 0;
+    assert.equal(said, '', name);
+    frames += name.includes('_video_') ? (await probe(file))[0].frames : 0;
+  }
+  rig.figure('2 % loss', `${repaired} packets repaired, ${lost} lost for good; ${frames} of ${SECONDS * 30} frames recorded, ${gaps} gaps`);
+  assert.ok(Number(repaired) > 10, 'the network did lose');
+  assert.ok(SECONDS * 30 - frames <= Number(lost) + 1, `${frames} frames, ${lost} packets lost`);
+});
+
+scenario('a disk that stands still for 16 s: the recording has a gap, who watches has none', { timeout: 90_000 }, async (rig) => {
+  const folder = await rig.folder();
+  const library = path.join(await rig.folder(), 'slow.so');
+  execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', library, path.join(REPOSITORY, 'tests/browser/slow-disk.c'), '-ldl']);
+  const clip = await makeClip({ codec: 'VP8', folder: await rig.folder(), gop: 60, seconds: 30, bitrate: 2_000_000, noise: 20 });
+  const server = await rig.server({ RECORD_ENABLED: 'true', RECORD_DIR: folder, RECORD_FORMAT: 'webm', LD_PRELOAD: library });
+  const publisher = rig.rillcast(['publish', clip, server.whip('studio')]);
+  const player = rig.rillcast(['play', server.whep('studio'), '--json', '--duration', '22', '--wait', '5']);
+  assert.equal(await player.exited, 0, player.output);
+  const report = JSON.parse(player.output.slice(player.output.indexOf('{'), player.output.lastIndexOf('}') + 1));
+  assert.equal(report.video.lost, 0, 'who watches notices nothing');
+  assert.ok(report.video.frames > 500, `${report.video.frames} frames`);
+  await publisher.stop();
+  const names = await written(folder, { timeout: 20_000 });
+  let frames = 0;
+  const gaps = [];
+  for (const name of names) {
+    assert.equal(await complaints(path.join(folder, name)), '', name);
+    frames += (await probe(path.join(folder, name)))[0].frames;
+    gaps.push(...((await sheet(folder, name)).gaps ?? []));
+  }
+  rig.figure('a disk that stands still', `${frames} frames recorded, ${report.video.frames} watched, gaps of ${gaps.map(({ length }) => (length / 1000).toFixed(1)).join(', ')} s`);
+  assert.ok(gaps.length > 0 && frames > 30);
+});
