@@ -1,53 +1,134 @@
-// The page of recordings: what there is, or why there is nothing. Fragment: `#token=…`.
+// The page of recordings: finds, shows, plays. Fragment: `#token=…`. What is looked for is in the address, the token never.
 
-import { bootstrap, records } from "./api.js";
-import { $, el, formatSizeOnDisk, linkPages, rememberToken, rememberedToken, setText, takeFragmentToken } from "./ui.js";
+import { bootstrap } from "./api.js";
+import { Server } from "./records-api.js";
+import { List } from "./records-list.js";
+import { Live } from "./records-live.js";
+import { Player } from "./records-player.js";
+import { $, linkPages, rememberToken, rememberedToken, setText, takeFragmentToken } from "./ui.js";
 
-// Rows that are drawn: a list of a year's recordings is shown in part.
-const SHOWN = 1000;
+const PER_PAGE = 48;
+// Somebody types still.
+const TYPING_MS = 250;
 // The token of this list, apart from those of rooms: no room is called so.
 const LIST = "*";
+const FIELDS = ["text", "room", "from", "to", "state"];
 
-async function show() {
-  for (const id of ["#table", "#token-form", "#retry"]) $(id).hidden = true;
+let server = null;
+let page = 1;
+let asked = 0;
+
+const list = new List((record) => {
+  list.select(record.name);
+  player.open(record);
+});
+const player = new Player((record, gone) => {
+  if (record) list.replace(record);
+  else if (gone) look();
+  else list.select(null);
+});
+const live = new Live(() => look());
+
+/** Begins anew: with another token, or after a failure. */
+async function enter() {
+  for (const id of ["#token-form", "#trouble", "#retry", "#search", "#pages"]) $(id).hidden = true;
   const token = rememberedToken(LIST);
+  server = new Server(token);
   try {
     const { recordEnabled } = await bootstrap({ token });
     if (!recordEnabled) return setText($("#summary"), "This server does not record. Its operator can turn recording on.");
-    list(await records({ token }));
+    const isAdmin = token !== "" && (await server.isAdmin());
+    player.use(server, isAdmin);
+    if (!(await look())) return;
+    $("#search").hidden = false;
+    live.use(server, isAdmin);
   } catch (error) {
-    if (error.status === 401) {
-      $("#token-form").hidden = false;
-      setText($("#summary"), token ? "That token was not accepted." : "");
-    } else if (error.status === 404) {
-      setText($("#summary"), "This server does not list its recordings.");
-    } else {
-      $("#retry").hidden = false;
-      setText($("#summary"), error.message);
-    }
+    fail(error);
   }
 }
 
-function list(found) {
-  const total = found.length.toLocaleString("en");
-  const some = found.length > SHOWN ? `, the first ${SHOWN.toLocaleString("en")} of which are shown` : "";
-  setText($("#summary"), found.length === 0 ? "There is no recording yet." : found.length === 1 ? "One recording." : `${total} recordings${some}.`);
-  $("#table").hidden = found.length === 0;
-  $("#records").replaceChildren(...found.slice(0, SHOWN).map(({ name, size, modTime }) => el(
-    "tr", {},
-    el("td", {}, String(name)),
-    el("td", {}, formatSizeOnDisk(size)),
-    el("td", {}, Number.isNaN(Date.parse(modTime)) ? "–" : new Date(modTime).toLocaleString()),
-  )));
+/** Looks for what the fields say. False where that failed. */
+async function look() {
+  const question = (asked += 1);
+  const wanted = Object.fromEntries(FIELDS.map((id) => [id, $(`#${id}`).value.trim()]));
+  remember(wanted);
+  try {
+    const { found, total } = await server.find({ ...wanted, page, perPage: PER_PAGE });
+    if (question !== asked) return true;
+    const pages = Math.max(1, Math.ceil(total / PER_PAGE));
+    if (page > pages) {
+      page = pages;
+      return look();
+    }
+    $("#trouble").hidden = true;
+    $("#retry").hidden = true;
+    list.show(server, found);
+    const filtered = FIELDS.some((id) => wanted[id]);
+    setText($("#summary"), total === 0 ? (filtered ? "Nothing fits." : "There is no recording yet.") : total === 1 ? "One file." : `${total.toLocaleString("en")} files, newest first.`);
+    $("#pages").hidden = pages === 1;
+    $("#newer").disabled = page === 1;
+    $("#older").disabled = page === pages;
+    setText($("#where"), `Page ${page} of ${pages}`);
+    return true;
+  } catch (error) {
+    if (question === asked) fail(error);
+    return false;
+  }
 }
 
+function fail(error) {
+  live.stop();
+  if (error.status === 401) {
+    $("#token-form").hidden = false;
+    $("#records").replaceChildren();
+    return setText($("#summary"), rememberedToken(LIST) ? "That token was not accepted." : "");
+  }
+  setText($("#summary"), "");
+  $("#trouble").hidden = false;
+  $("#retry").hidden = false;
+  setText($("#trouble"), error.status === 404 ? "This server does not list its recordings." : error.message);
+}
+
+/** Keeps what is looked for in the address, so that it can be handed on. */
+function remember(wanted) {
+  const query = new URLSearchParams(Object.entries(wanted).filter(([, value]) => value));
+  if (page > 1) query.set("page", String(page));
+  const text = query.toString();
+  history.replaceState(null, "", location.pathname + (text ? `?${text}` : ""));
+}
+
+function restore() {
+  const query = new URLSearchParams(location.search);
+  for (const id of FIELDS) $(`#${id}`).value = query.get(id) ?? "";
+  page = Math.max(1, Number.parseInt(query.get("page") ?? "1", 10) || 1);
+}
+
+let typing = 0;
+for (const id of FIELDS) {
+  $(`#${id}`).addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => {
+      page = 1;
+      look();
+    }, TYPING_MS);
+  });
+}
+$("#search").addEventListener("submit", (event) => event.preventDefault());
+for (const [id, step] of [["#newer", -1], ["#older", 1]]) {
+  $(id).addEventListener("click", async () => {
+    page += step;
+    await look();
+    $("#search").scrollIntoView({ behavior: "smooth", block: "start" });
+  });
+}
 $("#token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   rememberToken(LIST, $("#token").value.trim());
-  show();
+  enter();
 });
-$("#retry").addEventListener("click", show);
+$("#retry").addEventListener("click", enter);
 
 takeFragmentToken(LIST);
+restore();
 linkPages();
-show();
+enter();
