@@ -42,6 +42,9 @@ const SCENARIOS = [
   scenario('1 × 300, window 10 ms, watched', window(10), '--subs 300', { watched: true }),
   scenario('1 × 1,000, window 0, watched', window(0), '--subs 1000', { watched: true }),
   scenario('20 × 10, 1 Mbit/s, window 0, watched', window(0), '--rooms 20 --subs 200 --bitrate 1M', { watched: true }),
+  // Each room is recorded, two files a room where there is sound. Of the rows without, the difference is a packet's.
+  scenario('50 × 1, 1 Mbit/s, window 0', window(0), '--rooms 50 --subs 50 --bitrate 1M --duration 60s'),
+  scenario('50 × 1, 1 Mbit/s, window 0, recorded', window(0), '--rooms 50 --subs 50 --bitrate 1M --duration 60s', { recorded: true }),
   scenario('1 × 300, and 100 others join and leave each second', window(0), '--subs 300 --churn 100'),
 ];
 // The history of ten seconds fills before the memory of publishers alone is read.
@@ -61,7 +64,7 @@ function freePort() {
 }
 
 /** One run: what `rillcast load` found, and what the worker says that it sent. */
-async function run({ server: variables, load, apart, watched }) {
+async function run({ server: variables, load, apart, watched, recorded }) {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'rillcast-bench-'));
   const on = (core, args) => (apart ? ['taskset', '--cpu-list', core, PROGRAM, ...args] : [PROGRAM, ...args]);
@@ -75,6 +78,7 @@ async function run({ server: variables, load, apart, watched }) {
       MEDIA_WORKERS: '1',
       ADMIN_TOKEN: TOKEN,
       LOG: 'warn,rillcast::worker=info',
+      ...(recorded ? { RECORD_ENABLED: 'true', RECORD_DIR: join(folder, 'records'), RECORD_FORMAT: 'mp4' } : {}),
       ...variables,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
