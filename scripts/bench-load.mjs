@@ -92,7 +92,8 @@ async function run({ server: variables, load, apart, watched, recorded }) {
     await new Promise((resolve) => setTimeout(resolve, 700));
     watcher = watched && spawn('node', [WATCH, `http://127.0.0.1:${port}`, TOKEN], { stdio: ['ignore', 'inherit', 'inherit'] });
     const report = join(folder, 'report.json');
-    const args = ['load', `http://127.0.0.1:${port}`, '--server-pid', String(server.pid), ...COMMON, ...load];
+    const common = load.includes('--duration') ? COMMON.slice(2) : COMMON;
+    const args = ['load', `http://127.0.0.1:${port}`, '--server-pid', String(server.pid), ...common, ...load];
     args[args.indexOf('-')] = report;
     const [loader, ...how] = on('1', args);
     execFileSync(loader, how, { stdio: ['ignore', 'ignore', 'ignore'] });
