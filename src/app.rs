@@ -24,8 +24,12 @@ use crate::http::Api;
 use crate::http::tls::TlsError;
 use crate::limits;
 use crate::peer::certificate::Certificate;
+#[cfg(feature = "upload")]
+use crate::record::folder::Folder;
 use crate::record::library::Library;
 use crate::record::recorder::Recorder;
+#[cfg(feature = "upload")]
+use crate::record::upload::Uploader;
 use crate::record::{RecordConfig, RecordError};
 use crate::sdp::Fingerprint;
 use crate::session::Sessions;
@@ -51,6 +55,9 @@ pub enum StartError {
     /// The folder of recordings.
     #[error("{0} (RECORD_DIR sets where it is)")]
     Record(#[from] RecordError),
+    /// Where recordings go.
+    #[error("the upload of recordings: {0} (S3_ENDPOINT and S3_BUCKET say where to)")]
+    Upload(String),
     /// The addresses that clients are told.
     #[error("{0}")]
     Addresses(#[from] AddressError),
@@ -106,7 +113,11 @@ impl App {
         let sessions = Arc::new(Sessions::new(config.session.clone(), media.workers, fingerprint));
         let library = library(&config.record, &sessions)?;
         let recorder = Recorder::start(&config.record, &library, &sessions);
+        #[cfg(feature = "upload")]
+        let uploader = uploader(&config, &library, &sessions)?;
         let api = Api::new(&config.http, &config.auth, sessions.clone()).with_library(library);
+        #[cfg(feature = "upload")]
+        let api = api.with_uploader(uploader);
         let api = Arc::new(api.with_recorder(recorder.clone()));
         api.webhooks().reload(&config.notify);
         let events = tokio::spawn(Sessions::follow(Arc::downgrade(&sessions), media.events));
@@ -193,6 +204,13 @@ fn library(config: &RecordConfig, sessions: &Sessions) -> Result<Arc<Library>, S
     let library = Arc::new(Library::open(config, Some(sessions.bus().clone()))?);
     tokio::spawn(Library::follow_rules(Arc::downgrade(&library)));
     Ok(library)
+}
+
+#[cfg(feature = "upload")]
+fn uploader(config: &Config, library: &Arc<Library>, sessions: &Sessions) -> Result<Option<Arc<Uploader>>, StartError> {
+    let Some(upload) = &config.upload else { return Ok(None) };
+    let folder = Folder::new(&config.record.folder);
+    Uploader::start(upload, folder, library, sessions.bus()).map(Some).map_err(StartError::Upload)
 }
 
 fn reachable(address: SocketAddr) -> SocketAddr {

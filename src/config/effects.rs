@@ -106,6 +106,29 @@ const ACME: &[Row] = &[
     ("ACME_CHALLENGE", "http-01", &[DOMAINS, ("TLS_ADDR", ":9")], |c| debug(c).contains("challenge: Http")),
 ];
 
+#[cfg(feature = "upload")]
+const BUCKET: &[(&str, &str)] = &[
+    ("RECORD_ENABLED", "true"),
+    ("UPLOAD_RECORDINGS", "true"),
+    ("S3_ENDPOINT", "a.example"),
+    ("S3_BUCKET", "bucket"),
+    ("S3_ACCESS_KEY", "me"),
+    ("S3_SECRET_KEY", "mine"),
+];
+#[cfg(feature = "upload")]
+const UPLOAD: &[Row] = &[
+    ("UPLOAD_RECORDINGS", "true", BUCKET, |c| c.upload.is_some()),
+    ("DELETE_RECORDING_AFTER_UPLOAD", "true", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.delete_after)),
+    ("S3_ENDPOINT", "b.example:9", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.endpoint == "https://b.example:9")),
+    ("S3_REGION", "eu-1", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.region == "eu-1")),
+    ("S3_BUCKET", "other", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.bucket == "other")),
+    ("S3_ACCESS_KEY", "secret", BUCKET, |c| is(c.upload.as_ref().map(|u| &u.access_key))),
+    ("S3_SECRET_KEY", "secret", BUCKET, |c| is(c.upload.as_ref().map(|u| &u.secret_key))),
+    ("S3_USE_SSL", "0", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.endpoint == "http://a.example")),
+    ("S3_PATH_STYLE", "1", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.path_style)),
+    ("S3_PREFIX", "/live/", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.prefix == "live")),
+];
+
 fn debug(config: &Config) -> String {
     format!("{:?} {:?} {:?}", config.http, config.media, config.log)
 }
@@ -119,7 +142,8 @@ fn has_file(http: &HttpConfig, which: fn(&TlsConfig) -> &PathBuf, name: &str) ->
 }
 
 fn read(variables: &[(&str, &str)]) -> Config {
-    let value = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into());
+    // What comes last counts.
+    let value = |name: &str| variables.iter().rev().find(|(n, _)| *n == name).map(|(_, value)| value.into());
     Config::read(&Source::new(value)).unwrap_or_else(|error| panic!("{variables:?}: {error}"))
 }
 
@@ -127,6 +151,8 @@ fn rows() -> Vec<Row> {
     let mut rows = ROWS.to_vec();
     #[cfg(feature = "acme")]
     rows.extend(ACME);
+    #[cfg(feature = "upload")]
+    rows.extend(UPLOAD);
     rows
 }
 
@@ -144,7 +170,7 @@ fn each_variable_takes_effect() {
 fn no_variable_is_forgotten() {
     let tested: BTreeSet<&str> = rows().iter().map(|(name, ..)| *name).collect();
     let known: BTreeSet<&str> = keys().map(|key| key.variable).filter(|name| !name.is_empty()).collect();
-    if cfg!(feature = "acme") {
+    if cfg!(all(feature = "acme", feature = "upload")) {
         assert_eq!(tested, known);
     }
 }

@@ -23,6 +23,7 @@ pub mod source;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+pub mod upload;
 
 use crate::auth::AuthConfig;
 use crate::config::key::{Key, Section, Tables};
@@ -46,6 +47,7 @@ pub const SECTIONS: &[Section] = &[
     session::SESSION,
     limits::LIMITS,
     record::RECORD,
+    upload::UPLOAD,
     media::MEDIA,
     metrics::METRICS,
     log::LOG,
@@ -67,6 +69,9 @@ pub struct Config {
     pub notify: NotifyConfig,
     /// Recordings.
     pub record: RecordConfig,
+    /// Where recordings go.
+    #[cfg(feature = "upload")]
+    pub upload: Option<crate::record::upload::UploadConfig>,
     /// The workers and their ports.
     pub media: MediaConfig,
     /// The log.
@@ -81,12 +86,17 @@ impl Config {
     /// # Errors
     /// The first value that does not parse, or does not fit the others.
     pub fn read(source: &Source<'_>) -> Result<Self, ConfigError> {
+        let record = record::read(source)?;
+        #[cfg(not(feature = "upload"))]
+        upload::refuse(source)?;
         Ok(Self {
             http: http::read(source)?,
             auth: auth::read(source)?,
             session: session::read(source)?,
             notify: notify::read(source)?,
-            record: record::read(source)?,
+            #[cfg(feature = "upload")]
+            upload: upload::read(source, &record)?,
+            record,
             media: media::read(source)?,
             log: log::read(source)?,
             in_force: InForce::of(source)?,

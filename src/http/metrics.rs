@@ -23,6 +23,8 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>, request: Request) -> Re
         certificate_expiry: tls.and_then(|tls| tls.certificate_expiry()),
         orders: tls.map_or_else(Vec::new, |tls| tls.orders()),
         recording: api.recorder.figures(),
+        #[cfg(feature = "upload")]
+        upload: api.uploader.as_ref().map(|uploader| uploader.figures()),
     };
     let headers = [(CONTENT_TYPE, metrics::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
     let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));

@@ -45,6 +45,8 @@ use crate::http::tls::TlsConfig;
 use crate::notify::webhook::{NotifyConfig, Webhooks};
 use crate::record::library::Library;
 use crate::record::recorder::Recorder;
+#[cfg(feature = "upload")]
+use crate::record::upload::Uploader;
 use crate::session::{SessionConfig, Sessions};
 use crate::telemetry::metrics::Metrics;
 
@@ -154,6 +156,8 @@ pub struct Api {
     sessions: Arc<Sessions>,
     library: Arc<Library>,
     recorder: Arc<Recorder>,
+    #[cfg(feature = "upload")]
+    uploader: Option<Arc<Uploader>>,
     auth: Authenticator,
     listeners: Listeners,
     webhooks: Webhooks,
@@ -187,6 +191,8 @@ impl Api {
             listeners: Listeners::default(),
             webhooks: Webhooks::new(sessions.bus().clone()),
             recorder: Recorder::off(&sessions),
+            #[cfg(feature = "upload")]
+            uploader: None,
             sessions,
             library: Arc::new(Library::off()),
             auth: Authenticator::new(auth),
@@ -210,6 +216,13 @@ impl Api {
     #[must_use]
     pub fn with_recorder(self, recorder: Arc<Recorder>) -> Self {
         Self { recorder, ..self }
+    }
+
+    /// With what uploads, where something does.
+    #[cfg(feature = "upload")]
+    #[must_use]
+    pub fn with_uploader(self, uploader: Option<Arc<Uploader>>) -> Self {
+        Self { uploader, ..self }
     }
 
     /// What records.

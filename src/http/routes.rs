@@ -51,6 +51,7 @@ fn routes() -> Vec<Route> {
         route("/api/records/{name}", &records::CHANGE, records::change),
         route("/api/records/{name}/markers", &admin::ACTION, records::mark),
         route("/api/records/{name}/link", &admin::ACTION, records::link),
+        route("/api/records/{name}/upload", &admin::ACTION, records::upload),
         route("/records/{name}", &info::METHODS, records::file),
         route("/api/events", &info::METHODS, events::events),
         route("/api/openapi.json", &info::METHODS, openapi::description),

@@ -86,3 +86,24 @@ const _: () = assert!(
 const _: () =
     assert!((RECORD_DOWNLOADS + RECORD_READS) as u64 <= super::OTHER_DESCRIPTORS / 2, "descriptors are counted there");
 const _: () = assert!(super::ROOM_NAME_BYTES + RECORD_TRACK_BYTES + 48 <= RECORD_NAME_BYTES, "every room fits");
+
+/// Recordings that are uploaded at a time. Each has a piece in memory, or two of them while it is compared.
+pub const UPLOADS: usize = 2;
+/// What is uploaded at a time: stores take 5 MiB at least, and what is smaller than a piece goes in one request.
+pub const UPLOAD_PIECE_BYTES: u64 = 8 << 20;
+/// Pieces of a file: stores take 10,000. So pieces are larger where a file has more than 72 GB.
+pub const UPLOAD_PIECES: u64 = 9_000;
+/// Most that a store may answer: a piece that is read back.
+pub const UPLOAD_ANSWER_BYTES: u64 = UPLOAD_PIECE_BYTES + (64 << 10);
+/// From a request to the store to its answer: a piece by a line of 30 kB/s.
+pub const UPLOAD_REQUEST_TIME: Duration = Duration::from_mins(5);
+/// A request is sent again this often at once; then all of it waits.
+pub const UPLOAD_REQUEST_RETRIES: usize = 2;
+/// The first wait after an upload that failed; it doubles each time,
+pub const UPLOAD_RETRY: Duration = Duration::from_secs(2);
+/// up to this.
+pub const UPLOAD_RETRY_MOST: Duration = Duration::from_mins(15);
+/// From one look for what is to be uploaded to the next.
+pub const UPLOAD_LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// A file that was written since may be one that is being copied there.
+pub const UPLOAD_SETTLE_TIME: Duration = Duration::from_secs(2);

@@ -78,6 +78,18 @@ pub enum What {
         /// By whom: somebody who asked, or a rule.
         reason: &'static str,
     },
+    /// A recording was uploaded, and verified there.
+    RecordUploaded {
+        /// Its name.
+        record: Arc<str>,
+    },
+    /// It was not. It is tried again.
+    RecordUploadFailed {
+        /// Its name.
+        record: Arc<str>,
+        /// Why.
+        reason: &'static str,
+    },
     /// New sessions are refused from now on.
     DrainStarted,
     /// New sessions are taken again.
@@ -86,7 +98,7 @@ pub enum What {
 
 impl What {
     /// Every name that [`What::name`] gives.
-    pub const NAMES: [&str; 13] = [
+    pub const NAMES: [&str; 15] = [
         "room.opened",
         "room.closed",
         "publisher.started",
@@ -100,6 +112,8 @@ impl What {
         "record.started",
         "record.ended",
         "record.failed",
+        "record.uploaded",
+        "record.upload_failed",
     ];
 
     /// The type of the event, as JSON and filters have it.
@@ -119,6 +133,8 @@ impl What {
             Self::RecordStarted { .. } => 10,
             Self::RecordEnded { .. } => 11,
             Self::RecordFailed { .. } => 12,
+            Self::RecordUploaded { .. } => 13,
+            Self::RecordUploadFailed { .. } => 14,
         };
         Self::NAMES[index]
     }
@@ -195,9 +211,11 @@ impl Notice {
                 Data { session: of(session), reason: Some(reason.name()), subscribers: Some(*subscribers), ..data }
             }
             What::LimitHit { limit, times } => Data { limit: Some(limit), times: Some(*times), ..data },
-            What::RecordStarted { record } => Data { record: Some(record), ..data },
+            What::RecordStarted { record } | What::RecordUploaded { record } => Data { record: Some(record), ..data },
             What::RecordFailed { reason } => Data { reason: Some(reason), ..data },
-            What::RecordEnded { record, reason } | What::RecordDeleted { record, reason } => {
+            What::RecordEnded { record, reason }
+            | What::RecordDeleted { record, reason }
+            | What::RecordUploadFailed { record, reason } => {
                 Data { record: Some(record), reason: Some(reason), ..data }
             }
         }
@@ -256,6 +274,16 @@ mod tests {
                 What::RecordEnded { record: "a_av_1.mp4".into(), reason: "cut" },
                 "record.ended",
                 json!({"room": "a", "record": "a_av_1.mp4", "reason": "cut"}),
+            ),
+            (
+                What::RecordUploaded { record: "a_av_1.mp4".into() },
+                "record.uploaded",
+                json!({"room": "a", "record": "a_av_1.mp4"}),
+            ),
+            (
+                What::RecordUploadFailed { record: "a_av_1.mp4".into(), reason: "denied" },
+                "record.upload_failed",
+                json!({"room": "a", "record": "a_av_1.mp4", "reason": "denied"}),
             ),
             (What::RecordFailed { reason: "disk_full" }, "record.failed", json!({"room": "a", "reason": "disk_full"})),
         ];

@@ -14,6 +14,8 @@ pub mod sheet;
 pub mod stats;
 pub mod take;
 pub mod tap;
+#[cfg(feature = "upload")]
+pub mod upload;
 pub mod write;
 
 use std::io;

@@ -139,6 +139,9 @@ pub struct Upload {
     pub error: Option<String>,
     /// How often it was tried.
     pub tries: u32,
+    /// When it is tried again, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none", with = "time")]
+    pub next: Option<SystemTime>,
 }
 
 /// What is beside a recording.
@@ -245,7 +248,7 @@ mod tests {
             codecs: vec!["H264".into(), "opus".into()],
             gaps: vec![Gap { at: 10, length: 40 }],
             client: Some("OBS".into()),
-            upload: Some(Upload { url: Some("s3://b/k".into()), error: None, tries: 1 }),
+            upload: Some(Upload { url: Some("s3://b/k".into()), error: None, tries: 1, next: None }),
             ..Sheet::default()
         };
         sheet.others.insert("loudness".into(), Value::from(-23));

@@ -43,6 +43,9 @@ pub struct Beside {
     pub orders: Vec<(&'static str, u64)>,
     /// What was recorded.
     pub recording: Figures,
+    /// What was uploaded, where that is asked for.
+    #[cfg(feature = "upload")]
+    pub upload: Option<crate::record::upload::Figures>,
 }
 
 impl Default for Metrics {
@@ -81,6 +84,10 @@ impl Metrics {
         );
         connections(&mut families, beside);
         recording::add(&mut families, &beside.recording);
+        #[cfg(feature = "upload")]
+        if let Some(figures) = &beside.upload {
+            recording::add_upload(&mut families, figures);
+        }
         let labels = vec![("version", env!("CARGO_PKG_VERSION")), ("rustc", env!("RILLCAST_RUSTC"))];
         families.gauge("rillcast_build_info", "Always 1; the labels say what runs.", [(labels, 1.0)]);
         process::add(&mut families, self.started);

@@ -35,3 +35,26 @@ pub fn add(families: &mut Families, figures: &Figures) {
         figures.failures.iter().map(|(reason, count)| (vec![("reason", *reason)], *count)),
     );
 }
+
+/// The same of their upload.
+#[cfg(feature = "upload")]
+#[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+pub fn add_upload(families: &mut Families, figures: &crate::record::upload::Figures) {
+    let one = |count: u64| [(Vec::new(), count)];
+    families.gauge(
+        "rillcast_uploads_waiting",
+        "Recordings that are to be uploaded now; not those that wait for another try.",
+        [(Vec::new(), figures.waiting as f64)],
+    );
+    families.counter(
+        "rillcast_uploaded_files_total",
+        "Recordings that were uploaded and compared with what is here.",
+        one(figures.files),
+    );
+    families.counter("rillcast_uploaded_bytes_total", "Bytes of recordings that the store took.", one(figures.bytes));
+    families.counter(
+        "rillcast_upload_failures_total",
+        "How often an upload failed, by reason; it is tried again.",
+        figures.failures.iter().map(|(reason, count)| (vec![("reason", *reason)], *count)),
+    );
+}

@@ -63,6 +63,26 @@ pub(in crate::http) async fn mark(
     Ok(fresh(Json(RecordJson::new(recording, true))))
 }
 
+/// Uploads it now, whenever it was to be tried again.
+pub(in crate::http) async fn upload(
+    State(api): State<Arc<Api>>,
+    name: RoomPath,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let name = record_name(name);
+    let room = name.as_ref().map(|name| Some(name.room())).map_err(Clone::clone);
+    if let Some(answer) = enter(&api, &ACTION, &Asked::of(&request), room).await? {
+        return Ok(answer);
+    }
+    let name = name?;
+    #[cfg(feature = "upload")]
+    if let Some(uploader) = &api.uploader {
+        return Ok(fresh(Json(RecordJson::new(uploader.retry(&name).await?, true))));
+    }
+    api.library.get(&name).await?;
+    Err(ApiError::RecordConflict("this server does not upload"))
+}
+
 /// Makes a link to it. An administrator's may hold for weeks; who may play it gets one too, for a browser's player,
 /// which cannot show a token, but no longer than the token holds.
 pub(in crate::http) async fn link(

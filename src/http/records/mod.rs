@@ -26,7 +26,7 @@ use crate::record::name::RecordName;
 use crate::record::sheet::State as RecordState;
 use crate::record::{day, parse_time};
 
-pub(super) use crate::http::records::change::{change, link, mark};
+pub(super) use crate::http::records::change::{change, link, mark, upload};
 
 /// Methods of what is known of a recording.
 pub(super) const CHANGE: Methods = Methods { allow: "PATCH, DELETE, OPTIONS" };

@@ -51,6 +51,7 @@ const GATES: &[(&str, Gate)] = &[
     ("/api/records/{name}", Gate::AdminOfRoom),
     ("/api/records/{name}/markers", Gate::AdminOfRoom),
     ("/api/records/{name}/link", Gate::Record),
+    ("/api/records/{name}/upload", Gate::AdminOfRoom),
     ("/records/{name}", Gate::Record),
     ("/api/openapi.json", Gate::Open),
     ("/api/admin/status", Gate::Admin),

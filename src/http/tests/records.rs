@@ -318,6 +318,23 @@ async fn an_administrator_changes_marks_and_deletes() {
     assert!(!folder.path.join("a_av_1.mp4").exists() && folder.path.join("b_av_2.mp4.part").exists());
 }
 
+/// This one does not upload; who does is tried with it.
+#[tokio::test]
+async fn an_upload_is_asked_for() {
+    let folder = TestFolder::new("asked");
+    folder.file("a_av_1.mp4", b"video", Duration::ZERO);
+    let fixture = guarded(library(&folder));
+    for (path, headers, status) in [
+        ("/api/records/a_av_1.mp4/upload", vec![ADMIN], 409),
+        ("/api/records/a_av_2.mp4/upload", vec![ADMIN], 404),
+        ("/api/records/a_av_1.mp4/upload", vec![("x-auth-token", TOKEN)], 401),
+    ] {
+        let answer = fixture.ask("POST", path, &headers, "").await;
+        check("/api/records/{name}/upload", "POST", &answer);
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+    }
+}
+
 #[tokio::test]
 async fn the_list_is_searched_and_comes_in_pages() {
     let folder = TestFolder::new("pages");

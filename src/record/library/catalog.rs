@@ -191,6 +191,25 @@ impl Catalog {
         Ok(recording)
     }
 
+    /// Deletes the media of a recording that was uploaded, and keeps what is known of it. Only the file that was: of
+    /// this size and time.
+    #[cfg(feature = "upload")]
+    pub fn delete_media(&mut self, name: &RecordName, seen: (u64, SystemTime)) -> Result<(), RecordError> {
+        let mut recording = self.get(name)?;
+        if recording.is_kept() {
+            return Err(RecordError::Kept);
+        }
+        if recording.state != State::Uploaded || (recording.size, recording.modified) != seen {
+            return Err(RecordError::InUse);
+        }
+        // First the sheet: without it nothing would be known of what is gone. A crash here leaves a file that counts as
+        // whole, and is looked at again.
+        recording.sheet.state = State::Deleted;
+        recording.sheet.write(self.folder.path(), name)?;
+        fs::remove_file(self.folder.path().join(name.as_str()))?;
+        self.look(name)
+    }
+
     /// From now on somebody works on it, or no longer.
     pub fn hold(&mut self, name: &RecordName, on: bool) -> bool {
         if on { self.held.insert(name.clone()) } else { self.held.remove(name) }

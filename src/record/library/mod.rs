@@ -284,6 +284,18 @@ impl Library {
         Ok(())
     }
 
+    /// Deletes the media of a recording that was uploaded, where it is still the file of this size and time.
+    ///
+    /// # Errors
+    /// [`RecordError::Kept`], [`RecordError::InUse`] and others
+    #[cfg(feature = "upload")]
+    pub async fn delete_media(&self, name: &RecordName, seen: (u64, SystemTime)) -> Result<(), RecordError> {
+        let of = name.clone();
+        self.ask(move |catalog| catalog.delete_media(&of, seen)).await?;
+        self.tell(name, "uploaded");
+        Ok(())
+    }
+
     /// What the rules would have go now, and how many bytes all recordings have.
     ///
     /// # Errors

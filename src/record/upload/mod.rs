@@ -1,0 +1,289 @@
+//! Recordings go to S3: what is whole and not marked as uploaded is sent, verified, and only then marked. The files are
+//! the queue: sheets say what is done, how often it was tried, and when it is tried again.
+
+mod error;
+#[cfg(test)]
+mod fake;
+mod journal;
+mod send;
+mod stats;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::limits;
+use crate::notify::bus::Bus;
+use crate::notify::{What, jitter, now, rfc3339};
+use crate::record::RecordError;
+use crate::record::folder::Folder;
+use crate::record::library::query::Query;
+use crate::record::library::{Hold, Library, Recording};
+use crate::record::name::RecordName;
+use crate::record::sheet::{Sheet, State};
+use crate::record::upload::error::UploadError;
+use crate::record::upload::send::Sender;
+use crate::record::upload::stats::Stats;
+use crate::record::upload::store::Store;
+use crate::secret::Secret;
+
+pub use crate::record::upload::stats::Figures;
+
+/// Where recordings go.
+#[derive(Clone, Debug)]
+pub struct UploadConfig {
+    /// The store: `http://` or `https://`, a host, perhaps a port.
+    pub endpoint: String,
+    /// Its region.
+    pub region: String,
+    /// The bucket.
+    pub bucket: String,
+    /// Who we are there.
+    pub access_key: Secret,
+    /// The proof of it.
+    pub secret_key: Secret,
+    /// The bucket is in the path, and not in the host's name.
+    pub path_style: bool,
+    /// What comes before the names, without slashes around it; may be empty.
+    pub prefix: String,
+    /// What was uploaded is deleted here.
+    pub delete_after: bool,
+}
+
+/// Sends recordings, a few at a time.
+pub struct Uploader {
+    library: Arc<Library>,
+    bus: Arc<Bus>,
+    sender: Sender,
+    delete_after: bool,
+    stats: Stats,
+    /// There may be something to do.
+    wake: Notify,
+}
+
+impl Uploader {
+    /// Begins, on the caller's runtime, and ends with the last reference to it.
+    ///
+    /// # Errors
+    /// Where the store's address is none.
+    pub fn start(
+        config: &UploadConfig,
+        folder: Folder,
+        library: &Arc<Library>,
+        bus: &Arc<Bus>,
+    ) -> Result<Arc<Self>, String> {
+        let uploader = Arc::new(Self {
+            library: library.clone(),
+            bus: bus.clone(),
+            sender: Sender { store: Store::new(config)?, folder },
+            delete_after: config.delete_after,
+            stats: Stats::default(),
+            wake: Notify::new(),
+        });
+        tokio::spawn(Self::listen(Arc::downgrade(&uploader)));
+        tokio::spawn(Self::follow(Arc::downgrade(&uploader)));
+        Ok(uploader)
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.stats.figures()
+    }
+
+    /// Tries one again now, whenever it was to be.
+    ///
+    /// # Errors
+    /// [`RecordError::InUse`] where there is nothing to try.
+    pub async fn retry(&self, name: &RecordName) -> Result<Recording, RecordError> {
+        let recording = self.library.update(name, |recording, sheet| {
+            if !is_open(recording.state) {
+                return Err(RecordError::InUse);
+            }
+            if let Some(upload) = &mut sheet.upload {
+                upload.next = None;
+            }
+            Ok(())
+        });
+        let recording = recording.await?;
+        self.wake.notify_one();
+        Ok(recording)
+    }
+
+    /// What has just become whole need not wait for the next look.
+    async fn listen(uploader: Weak<Self>) {
+        let Some(mut news) = uploader.upgrade().map(|uploader| uploader.bus.read()) else { return };
+        while let Ok(notice) = news.next().await {
+            let Some(uploader) = uploader.upgrade() else { return };
+            if matches!(notice.what, What::RecordEnded { .. }) {
+                uploader.wake.notify_one();
+            }
+        }
+    }
+
+    async fn follow(uploader: Weak<Self>) {
+        let mut running = JoinSet::new();
+        loop {
+            let Some(this) = uploader.upgrade() else { return };
+            let due = this.due().await.unwrap_or_else(|error| {
+                warn!(%error, "recordings to upload were not looked for");
+                Vec::new()
+            });
+            for recording in due.into_iter().take(limits::UPLOADS.saturating_sub(running.len())) {
+                if let Some(hold) = this.hold(&recording.name).await {
+                    let this = this.clone();
+                    running.spawn(async move { this.handle(&recording, hold).await });
+                }
+            }
+            let look = async {
+                tokio::select! {
+                    () = this.wake.notified() => {}
+                    Some(_) = running.join_next() => {}
+                }
+            };
+            let _ = timeout(limits::UPLOAD_LOOK_INTERVAL, look).await;
+        }
+    }
+
+    /// What is to be sent now, the oldest first.
+    async fn due(&self) -> Result<Vec<Recording>, RecordError> {
+        let mut due = Vec::new();
+        let states = [State::Complete, State::Recovered, State::Failed, State::Uploading, State::Uploaded];
+        // What was uploaded is looked at where it should be gone: the server ended between the two.
+        for state in states.into_iter().take(if self.delete_after { 5 } else { 4 }) {
+            let query = Query { state: Some(state), ..Query::default() };
+            let all: Option<fn(&crate::id::RoomName) -> bool> = None;
+            due.extend(self.library.find(query, all).await?.recordings);
+        }
+        let now = now();
+        due.retain(|recording| {
+            let next = recording.sheet.upload.as_ref().and_then(|upload| upload.next);
+            // Who copies a file there may not have ended yet.
+            let settled = now.duration_since(recording.modified).is_ok_and(|age| age >= limits::UPLOAD_SETTLE_TIME);
+            let open = is_open(recording.state) || recording.state == State::Uploaded && !recording.is_kept();
+            recording.readable && settled && open && next.is_none_or(|next| next <= now)
+        });
+        due.sort_by(|a, b| (a.modified, &a.name).cmp(&(b.modified, &b.name)));
+        self.stats.wait(due.len());
+        Ok(due)
+    }
+
+    async fn hold(&self, name: &RecordName) -> Option<Hold> {
+        let (library, name) = (self.library.clone(), name.clone());
+        let held = tokio::task::spawn_blocking(move || library.hold(&name).ok().flatten());
+        held.await.ok().flatten()
+    }
+
+    async fn handle(&self, recording: &Recording, hold: Hold) {
+        let name = &recording.name;
+        let began = self.library.update(name, |_, sheet| {
+            let upload = sheet.upload.get_or_insert_default();
+            (sheet.state, upload.next) = (State::Uploading, None);
+            upload.tries = upload.tries.saturating_add(1);
+            Ok(())
+        });
+        let sent = match began.await {
+            Ok(began) => self.send(began).await,
+            Err(error) => Err(error.into()),
+        };
+        let told = match &sent {
+            Ok(_) => Ok(()),
+            Err(error) => self.put_off(name, error).await,
+        };
+        if let Err(error) = told {
+            warn!(record = %name, %error, "what became of an upload was not noted");
+        }
+        // It waits for the library.
+        let _ = tokio::task::spawn_blocking(move || drop(hold)).await;
+        if let Ok(seen) = sent
+            && self.delete_after
+        {
+            match self.library.delete_media(name, seen).await {
+                Ok(()) => info!(record = %name, "an uploaded recording was deleted here"),
+                Err(RecordError::Kept) => {}
+                Err(error) => {
+                    warn!(record = %name, %error, "an uploaded recording was not deleted here");
+                    self.delete_later(name).await;
+                }
+            }
+        }
+    }
+
+    /// All of it: size and time of the file that is there now.
+    async fn send(&self, recording: Recording) -> Result<(u64, SystemTime), UploadError> {
+        let name = &recording.name;
+        let seen = self.sender.send(name, &self.stats).await?;
+        let url = self.sender.store.url(name);
+        let note = |sheet: &mut Sheet, url: &str| {
+            let upload = sheet.upload.get_or_insert_default();
+            (upload.url, upload.error, upload.next) = (Some(url.to_owned()), None, None);
+            sheet.state = State::Uploaded;
+        };
+        let mut sheet = recording.sheet.clone();
+        note(&mut sheet, &url);
+        self.sender.send_sheet(name, &sheet).await?;
+        let noted = url.clone();
+        self.library
+            .update(name, move |_, sheet| {
+                note(sheet, &noted);
+                Ok(())
+            })
+            .await?;
+        self.stats.finish();
+        self.bus.tell(Some(name.room()), What::RecordUploaded { record: name.as_str().into() });
+        info!(record = %name, bytes = seen.0, %url, "a recording was uploaded");
+        Ok(seen)
+    }
+
+    /// It is uploaded and stays so; to look again is to read all of it from the store.
+    async fn delete_later(&self, name: &RecordName) {
+        let noted = self.library.update(name, |_, sheet| {
+            sheet.state = State::Uploaded;
+            sheet.upload.get_or_insert_default().next = Some(now() + limits::UPLOAD_RETRY_MOST);
+            Ok(())
+        });
+        if let Err(error) = noted.await {
+            warn!(record = %name, %error, "what became of an upload was not noted");
+        }
+    }
+
+    async fn put_off(&self, name: &RecordName, error: &UploadError) -> Result<(), RecordError> {
+        let reason = error.reason();
+        self.stats.fail(reason);
+        self.bus.tell(Some(name.room()), What::RecordUploadFailed { record: name.as_str().into(), reason });
+        let text = error.to_string();
+        let noted = self.library.update(name, move |_, sheet| {
+            let upload = sheet.upload.get_or_insert_default();
+            (upload.error, upload.next) = (Some(text), Some(now() + wait(upload.tries, jitter())));
+            sheet.state = State::Failed;
+            Ok(())
+        });
+        let next = match noted.await {
+            Ok(recording) => recording.sheet.upload.and_then(|upload| upload.next),
+            // Its file is gone: there is nothing to send.
+            Err(RecordError::NotFound) => None,
+            Err(error) => return Err(error),
+        };
+        let next = next.map_or_else(|| "never".to_owned(), rfc3339);
+        warn!(record = %name, %error, next, "a recording was not uploaded");
+        Ok(())
+    }
+}
+
+/// Not uploaded, and nobody writes it.
+fn is_open(state: State) -> bool {
+    matches!(state, State::Complete | State::Recovered | State::Failed | State::Uploading)
+}
+
+/// After so many tries; `jitter` is from 0 to 1, so that a store that returns is not asked for all at once.
+fn wait(tries: u32, jitter: f64) -> Duration {
+    let doubled = limits::UPLOAD_RETRY.saturating_mul(1 << tries.saturating_sub(1).min(16));
+    doubled.min(limits::UPLOAD_RETRY_MOST).mul_f64(0.5 + jitter / 2.0)
+}
