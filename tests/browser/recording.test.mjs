@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import { makeClip, makeTone } from '../clients/clip.mjs';
 import { publish, scenario, sleep, snapshot, until } from './harness.mjs';
 import { complaints, probe, recordings, sheet, written } from './recording.mjs';
 
@@ -79,6 +80,28 @@ scenario('a folder that goes is missed, told, and made anew', {}, async (rig) =>
   assert.equal(await complaints(path.join(folder, names[0])), '');
   assert.ok((await probe(path.join(folder, names[0])))[0].frames > 30);
   assert.equal(events.filter((event) => event.type === 'record.failed').length, 1, 'told once');
+});
+
+scenario('files of a few seconds follow each other, and no frame is lost between them', {}, async (rig) => {
+  const folder = await rig.folder();
+  const media = await rig.folder();
+  const [clip, tone] = [await makeClip({ codec: 'H264', folder: media, gop: 30, seconds: 10 }), await makeTone({ folder: media, seconds: 10 })];
+  const server = await rig.server({ RECORD_ENABLED: 'true', RECORD_DIR: folder, RECORD_MAX_MINUTES: '0.05' });
+  const publisher = rig.rillcast(['publish', clip, tone, server.whip('studio')]);
+  assert.equal(await publisher.exited, 0, publisher.output);
+  const names = await written(folder);
+  let [pictures, sounds] = [0, 0];
+  for (const name of names) {
+    assert.equal(await complaints(path.join(folder, name)), '', name);
+    const [video, audio] = await probe(path.join(folder, name));
+    assert.ok(video.first === 0 && audio.first < 0.05, `${name} begins with both`);
+    pictures += video.frames;
+    sounds += audio.frames;
+  }
+  assert.equal(names.length, 4);
+  assert.equal(pictures, 300);
+  // What comes before the first picture has no place; the clip's sound has a packet more than its pictures have time.
+  assert.ok(sounds >= 495, `${sounds} packets of sound`);
 });
 
 scenario('an administrator starts and stops a recording', {}, async (rig) => {
