@@ -38,7 +38,11 @@ pub struct Shelf {
     pub pieces: Vec<(String, u32)>,
     open: BTreeMap<String, BTreeMap<u32, Vec<u8>>>,
     faults: Vec<Fault>,
-    requests: u32,
+    /// Requests so far,
+    pub requests: u32,
+    /// and how many of them began while another one was not answered.
+    pub beside: u32,
+    unanswered: u32,
 }
 
 pub struct FakeS3 {
@@ -92,17 +96,22 @@ async fn answer(
 ) -> Response {
     let Ok(body) = axum::body::to_bytes(body, 64 << 20).await else { return StatusCode::BAD_REQUEST.into_response() };
     assert!(headers.contains_key("authorization"), "{method} {uri} is not signed");
-    let fault = shelf.lock().unwrap().faults.pop();
+    let fault = shelf.lock().unwrap().begin();
     match fault {
         Some(Fault::Status(status)) => {
             let body = "<Error><Code>Made</Code><AWSAccessKeyId>access</AWSAccessKeyId></Error>";
+            shelf.lock().unwrap().unanswered -= 1;
             return (StatusCode::from_u16(status).unwrap(), body).into_response();
         }
         Some(Fault::Slow) => tokio::time::sleep(std::time::Duration::from_millis(300)).await,
         _ => {}
     }
     let wrong = fault == Some(Fault::Wrong);
-    let answer = shelf.lock().unwrap().answer(&method, &uri, &headers, &body, wrong);
+    let answer = {
+        let mut shelf = shelf.lock().unwrap();
+        shelf.unanswered -= 1;
+        shelf.answer(&method, &uri, &headers, &body, wrong)
+    };
     match fault {
         Some(Fault::Lost) => broken(answer.status(), 1000, Vec::new()),
         Some(Fault::Cut) => {
@@ -121,6 +130,12 @@ fn broken(status: StatusCode, length: usize, body: Vec<u8>) -> Response {
 }
 
 impl Shelf {
+    fn begin(&mut self) -> Option<Fault> {
+        self.beside += u32::from(self.unanswered > 0);
+        self.unanswered += 1;
+        self.faults.pop()
+    }
+
     fn answer(&mut self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes, wrong: bool) -> Response {
         self.requests += 1;
         let path = uri.path().to_owned();

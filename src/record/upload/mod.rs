@@ -136,7 +136,11 @@ impl Uploader {
                 warn!(%error, "recordings to upload were not looked for");
                 Vec::new()
             });
-            for recording in due.into_iter().take(limits::UPLOADS.saturating_sub(running.len())) {
+            for recording in due {
+                if running.len() >= limits::UPLOADS {
+                    break;
+                }
+                // Those that are under way are among them.
                 if let Some(hold) = this.hold(&recording.name).await {
                     let this = this.clone();
                     running.spawn(async move { this.handle(&recording, hold).await });

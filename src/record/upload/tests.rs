@@ -261,6 +261,25 @@ async fn what_is_kept_or_unreadable_or_gone_or_changed_stays_as_it_is() {
     assert!(!server.folder.path.join("gone_av_4.mp4").exists());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_are_sent_at_a_time_until_the_last() {
+    let store = FakeS3::start().await;
+    let server = Server::new(&store, false);
+    let names: Vec<String> = (1..=6).map(|number| format!("a_av_{number}.mp4")).collect();
+    for name in &names {
+        server.file(name, b"video");
+    }
+    store.fail(&[Fault::Slow; 100]);
+    let _uploader = server.start();
+    for name in &names {
+        server.until(name, State::Uploaded).await;
+    }
+    let shelf = store.shelf();
+    assert_eq!(shelf.requests, 30, "look, put, look, get, sheet");
+    assert!(shelf.beside > 18, "{} of 30 beside another", shelf.beside);
+    assert!(shelf.beside < 30);
+}
+
 #[test]
 fn waits_grow_and_differ() {
     for (tries, jitter, seconds) in
