@@ -192,14 +192,14 @@ impl Catalog {
     }
 
     /// Deletes the media of a recording that was uploaded, and keeps what is known of it. Only the file that was: of
-    /// this size and time.
+    /// this size and time. Who asks holds it, so that nobody begins with it again meanwhile.
     #[cfg(feature = "upload")]
     pub fn delete_media(&mut self, name: &RecordName, seen: (u64, SystemTime)) -> Result<(), RecordError> {
         let mut recording = self.get(name)?;
         if recording.is_kept() {
             return Err(RecordError::Kept);
         }
-        if recording.state != State::Uploaded || (recording.size, recording.modified) != seen {
+        if recording.sheet.state != State::Uploaded || (recording.size, recording.modified) != seen {
             return Err(RecordError::InUse);
         }
         // First the sheet: without it nothing would be known of what is gone. A crash here leaves a file that counts as

@@ -40,7 +40,7 @@ pub struct Shelf {
     faults: Vec<Fault>,
     /// Requests so far,
     pub requests: u32,
-    /// and how many of them began while another one was not answered.
+    /// and how many of them began or ended while another one was not answered.
     pub beside: u32,
     unanswered: u32,
 }
@@ -96,7 +96,7 @@ async fn answer(
 ) -> Response {
     let Ok(body) = axum::body::to_bytes(body, 64 << 20).await else { return StatusCode::BAD_REQUEST.into_response() };
     assert!(headers.contains_key("authorization"), "{method} {uri} is not signed");
-    let fault = shelf.lock().unwrap().begin();
+    let (fault, beside) = shelf.lock().unwrap().begin();
     match fault {
         Some(Fault::Status(status)) => {
             let body = "<Error><Code>Made</Code><AWSAccessKeyId>access</AWSAccessKeyId></Error>";
@@ -109,6 +109,7 @@ async fn answer(
     let wrong = fault == Some(Fault::Wrong);
     let answer = {
         let mut shelf = shelf.lock().unwrap();
+        shelf.beside += u32::from(beside || shelf.unanswered > 1);
         shelf.unanswered -= 1;
         shelf.answer(&method, &uri, &headers, &body, wrong)
     };
@@ -130,10 +131,10 @@ fn broken(status: StatusCode, length: usize, body: Vec<u8>) -> Response {
 }
 
 impl Shelf {
-    fn begin(&mut self) -> Option<Fault> {
-        self.beside += u32::from(self.unanswered > 0);
+    /// The fault, and whether another request is under way.
+    fn begin(&mut self) -> (Option<Fault>, bool) {
         self.unanswered += 1;
-        self.faults.pop()
+        (self.faults.pop(), self.unanswered > 1)
     }
 
     fn answer(&mut self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes, wrong: bool) -> Response {

@@ -23,7 +23,7 @@ use crate::limits;
 use crate::notify::bus::Bus;
 use crate::notify::{What, jitter, now, rfc3339};
 use crate::record::RecordError;
-use crate::record::folder::Folder;
+use crate::record::folder::{Folder, Kind};
 use crate::record::library::query::Query;
 use crate::record::library::{Hold, Library, Recording};
 use crate::record::name::RecordName;
@@ -187,7 +187,12 @@ impl Uploader {
 
     async fn handle(&self, recording: &Recording, hold: Hold) {
         let name = &recording.name;
-        let began = self.library.update(name, |_, sheet| {
+        let (folder, of, again) = (self.sender.folder.clone(), name.clone(), self.delete_after);
+        let began = self.library.update(name, move |_, sheet| {
+            // Since it was seen as due it may have been done with.
+            if folder.look(&of).is_none_or(|seen| seen.kind != Kind::File) || sheet.state == State::Uploaded && !again {
+                return Err(RecordError::InUse);
+            }
             let upload = sheet.upload.get_or_insert_default();
             (sheet.state, upload.next) = (State::Uploading, None);
             upload.tries = upload.tries.saturating_add(1);
@@ -195,6 +200,7 @@ impl Uploader {
         });
         let sent = match began.await {
             Ok(began) => self.send(began).await,
+            Err(RecordError::InUse | RecordError::NotFound) => return release(hold).await,
             Err(error) => Err(error.into()),
         };
         let told = match &sent {
@@ -204,8 +210,6 @@ impl Uploader {
         if let Err(error) = told {
             warn!(record = %name, %error, "what became of an upload was not noted");
         }
-        // It waits for the library.
-        let _ = tokio::task::spawn_blocking(move || drop(hold)).await;
         if let Ok(seen) = sent
             && self.delete_after
         {
@@ -218,6 +222,7 @@ impl Uploader {
                 }
             }
         }
+        release(hold).await;
     }
 
     /// All of it: size and time of the file that is there now.
@@ -279,6 +284,11 @@ impl Uploader {
         warn!(record = %name, %error, next, "a recording was not uploaded");
         Ok(())
     }
+}
+
+/// That waits for whoever asks the library.
+async fn release(hold: Hold) {
+    let _ = tokio::task::spawn_blocking(move || drop(hold)).await;
 }
 
 /// Not uploaded, and nobody writes it.

@@ -277,7 +277,6 @@ async fn two_are_sent_at_a_time_until_the_last() {
     let shelf = store.shelf();
     assert_eq!(shelf.requests, 30, "look, put, look, get, sheet");
     assert!(shelf.beside > 18, "{} of 30 beside another", shelf.beside);
-    assert!(shelf.beside < 30);
 }
 
 #[test]
