@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod export;
 mod generate;
 mod healthcheck;
 mod load;
@@ -41,6 +42,7 @@ enum Command {
     Publish(publish::Args),
     Play(play::Args),
     Load(Box<load::Args>),
+    Export(export::Args),
     Healthcheck(healthcheck::Args),
     #[command(hide = true)]
     Generate(generate::Args),
@@ -106,6 +108,7 @@ impl Cli {
             Command::Publish(args) => publish::run(&args),
             Command::Play(args) => play::run(&args),
             Command::Load(args) => load::run(&args),
+            Command::Export(args) => export::run(&args),
             Command::Healthcheck(args) => healthcheck::run(args),
             Command::Generate(args) => generate::run(&args),
             Command::VerifyWebhook(args) => verify_webhook::run(&args),

@@ -107,3 +107,6 @@ pub const UPLOAD_RETRY_MOST: Duration = Duration::from_mins(15);
 pub const UPLOAD_LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// A file that was written since may be one that is being copied there.
 pub const UPLOAD_SETTLE_TIME: Duration = Duration::from_secs(2);
+
+/// What an export has in memory before it is written: a second, and of 60 Mbit/s and more less.
+pub const EXPORT_WAITING_BYTES: usize = 8 << 20;

@@ -6,6 +6,7 @@ mod annexb;
 mod bits;
 mod depacketize;
 pub mod describe;
+pub mod export;
 mod ivf;
 pub mod mux;
 mod ogg;
@@ -20,7 +21,7 @@ pub use bits::is_key_frame;
 pub use depacketize::frame_of;
 pub use describe::frame_size;
 pub use ivf::IvfWriter;
-pub use mux::{Container, MuxError, Muxer, Output, Repair, Sample, TrackSetup, repair};
+pub use mux::{Container, MuxError, Muxer, Output, Reader, Repair, Sample, TrackSeen, TrackSetup, repair};
 pub use ogg::{OggWriter, opus_ticks};
 
 use crate::limits::CLIENT_FILE_BYTES;

@@ -106,7 +106,27 @@ pub(super) fn look(data: &[u8]) -> Option<PageSeen> {
     Some(PageSeen { header: header.to_vec(), body: rest[..page.body.len()].to_vec(), sequence, packets })
 }
 
+/// How many bytes a page has, from the first ones of it: its header without and with its lacing.
+pub(super) fn page_length(data: &[u8]) -> Option<u64> {
+    let header = data.get(..PAGE_HEADER).filter(|header| header.starts_with(b"OggS"))?;
+    let lacing = data.get(PAGE_HEADER..PAGE_HEADER + usize::from(header[26]))?;
+    Some((PAGE_HEADER + lacing.len()) as u64 + lacing.iter().map(|size| u64::from(*size)).sum::<u64>())
+}
+
+/// Bytes of the longest header of a page.
+pub(super) const PAGE_HEADER_MOST: u64 = 27 + 255;
+
 impl PageSeen {
+    /// The pieces of packets in it, and whether a packet ends with each.
+    pub fn pieces(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        let mut rest = &self.body[..];
+        self.header[PAGE_HEADER..].iter().map(move |size| {
+            let (piece, behind) = rest.split_at(usize::from(*size).min(rest.len()));
+            rest = behind;
+            (piece, *size < 255)
+        })
+    }
+
     /// How far the stream has come with it, in samples of 1/48000 s.
     pub fn position(&self) -> u64 {
         let granule = self.header[6..14].iter().rev().fold(0_u64, |granule, byte| granule << 8 | u64::from(*byte));

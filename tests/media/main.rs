@@ -9,5 +9,6 @@
 )]
 
 mod cut_off;
+mod export;
 mod ffmpeg;
 mod whole;

@@ -4,6 +4,7 @@
 mod ivf;
 mod mp4;
 mod ogg;
+mod read;
 mod repair;
 mod wav;
 mod webm;
@@ -16,6 +17,7 @@ use super::describe::{Description, describe};
 use super::opus_ticks;
 use crate::rtp::codec::{Codec, MediaKind};
 
+pub use read::{Reader, TrackSeen};
 pub use repair::{Repair, repair};
 
 /// A container.
@@ -271,9 +273,15 @@ impl Extent {
 }
 
 /// So many units of a clock rate.
-fn time(ticks: u64, rate: u32) -> Duration {
+pub(super) fn time(ticks: u64, rate: u32) -> Duration {
     let nanoseconds = u128::from(ticks) * 1_000_000_000 / u128::from(rate);
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+}
+
+/// In units of a clock rate, to the nearest one.
+pub(super) fn ticks(time: Duration, rate: u32) -> u64 {
+    let ticks = (time.as_nanos() * u128::from(rate) + 500_000_000) / 1_000_000_000;
+    u64::try_from(ticks).unwrap_or(u64::MAX)
 }
 
 /// What a frame of AV1 is in a container that has delimiters of its own: without the one in front.

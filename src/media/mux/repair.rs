@@ -52,7 +52,12 @@ pub(super) struct Source<'a, R> {
 /// No frame and no index is larger.
 const MOST: u64 = 64 << 20;
 
-impl<R: Read + Seek> Source<'_, R> {
+impl<'a, R: Read + Seek> Source<'a, R> {
+    /// Goes on where somebody stopped.
+    pub fn resume(input: &'a mut R, at: u64, length: u64) -> Self {
+        Self { input, at, length }
+    }
+
     /// The next bytes; `None` where there are not as many.
     pub fn take(&mut self, count: u64) -> io::Result<Option<Vec<u8>>> {
         if count > MOST || count > self.length - self.at {
@@ -78,9 +83,9 @@ impl<R: Read + Seek> Source<'_, R> {
 }
 
 /// No frame of a recording is larger.
-const FRAME_MOST: usize = crate::limits::TAKE_FRAME_BYTES;
+pub(super) const FRAME_MOST: usize = crate::limits::TAKE_FRAME_BYTES;
 /// Between two frames there is no hour.
-const JUMP: u64 = 90_000 * 3_600;
+pub(super) const JUMP: u64 = 90_000 * 3_600;
 
 fn ivf(source: &mut Source<'_, impl Read + Seek>) -> io::Result<Option<Repair>> {
     let Some(header) = source.take(32)? else { return Ok(None) };

@@ -37,7 +37,7 @@ pub fn mend(source: &mut Source<'_, impl Read + Seek>) -> io::Result<Option<Repa
 }
 
 /// The body of the next box, where it is of this kind and whole.
-fn next(source: &mut Source<'_, impl Read + Seek>, wanted: &[u8; 4]) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn next(source: &mut Source<'_, impl Read + Seek>, wanted: &[u8; 4]) -> io::Result<Option<Vec<u8>>> {
     let Some(size) = size_of(source, wanted)? else { return Ok(None) };
     source.take(size)
 }
@@ -85,7 +85,7 @@ fn fragment(source: &mut Source<'_, impl Read + Seek>) -> io::Result<Option<Frag
     Ok(Some(Fragment { begin, head, media_at, media_size, end: source.at, sum }))
 }
 
-fn size_of(source: &mut Source<'_, impl Read + Seek>, wanted: &[u8; 4]) -> io::Result<Option<u64>> {
+pub(super) fn size_of(source: &mut Source<'_, impl Read + Seek>, wanted: &[u8; 4]) -> io::Result<Option<u64>> {
     let Some(head) = source.take(HEAD)? else { return Ok(None) };
     let mut numbers = Numbers(&head);
     let size = numbers.u32().map(u64::from).and_then(|size| size.checked_sub(HEAD));
@@ -93,7 +93,7 @@ fn size_of(source: &mut Source<'_, impl Read + Seek>, wanted: &[u8; 4]) -> io::R
 }
 
 /// The tracks of a movie that is in front of fragments.
-fn tracks(movie: &[u8]) -> Option<Vec<Line>> {
+pub(super) fn tracks(movie: &[u8]) -> Option<Vec<Line>> {
     let lines = Boxes(movie).filter(|(kind, _)| *kind == b"trak").map(|(_, track)| line(track));
     lines.collect::<Option<Vec<_>>>().filter(|lines| !lines.is_empty())
 }
@@ -149,7 +149,7 @@ fn add(lines: &mut [Line], fragment: &Fragment) -> Option<()> {
     Some(())
 }
 
-fn samples(run: &[u8], mut decode: u64) -> Option<Vec<Entry>> {
+pub(super) fn samples(run: &[u8], mut decode: u64) -> Option<Vec<Entry>> {
     let mut numbers = Numbers(run);
     numbers.skip(4)?;
     let count = usize::try_from(numbers.u32()?).ok()?;

@@ -7,6 +7,7 @@ mod boxes;
 mod fragment;
 mod index;
 mod mend;
+mod read;
 
 use bytes::Bytes;
 
@@ -17,6 +18,7 @@ use boxes::{put, put_u16, put_u32};
 use index::{Entry, Line};
 
 pub(super) use mend::mend;
+pub(super) use read::Fragments;
 
 /// Where the free box is: behind `ftyp`.
 const FREE_AT: u64 = 32;

@@ -9,7 +9,7 @@ use super::ebml::{head, id};
 use super::{Cue, Layout, SEEK_BYTES};
 
 /// Bytes that the head of an element has at most.
-const HEAD: u64 = 12;
+pub(super) const HEAD: u64 = 12;
 
 pub fn mend(source: &mut Source<'_, impl Read + Seek>) -> io::Result<Option<Repair>> {
     let Some((layout, video)) = front(source)? else { return Ok(None) };
@@ -126,7 +126,7 @@ impl Found {
 }
 
 /// The elements in one: identifier and body. Behind the last one is what is none.
-struct Children<'a>(&'a [u8]);
+pub(super) struct Children<'a>(pub &'a [u8]);
 
 impl<'a> Iterator for Children<'a> {
     type Item = (u32, &'a [u8]);
@@ -139,6 +139,6 @@ impl<'a> Iterator for Children<'a> {
     }
 }
 
-fn big_endian(bytes: &[u8]) -> u64 {
+pub(super) fn big_endian(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

@@ -2,6 +2,7 @@
 
 mod ebml;
 mod mend;
+mod read;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::rtp::codec::{Codec, MediaKind};
 use ebml::{id, put, put_head, put_master, put_number};
 
 pub(super) use mend::mend;
+pub(super) use read::Clusters;
 
 /// Left free for the list of what is where: three entries are 68 bytes.
 const SEEK_BYTES: usize = 96;
