@@ -54,6 +54,9 @@ export class Server {
 
   mark = async (name, at, text) => (await this.#json(of(name, "/markers"), { method: "POST", body: { at, text } })).json;
 
+  /** Tries an upload again, now. */
+  upload = async (name) => (await this.#json(of(name, "/upload"), { method: "POST" })).json;
+
   remove = async (name) => void (await this.#json(of(name), { method: "DELETE" }));
 
   /** A link that needs no token: `{url, expires}`, the URL absolute. */

@@ -21,7 +21,7 @@ export class Player {
   /** `changed(record)` is told what became of a recording, `changed(null, name)` that it is gone, `changed()` that the player is closed. */
   constructor(changed) {
     this.#changed = changed;
-    const orders = { download: this.#download, share: this.#share, edit: this.#edit, mark: this.#mark, keep: this.#keep, remove: this.#remove };
+    const orders = { download: this.#download, share: this.#share, edit: this.#edit, mark: this.#mark, keep: this.#keep, upload: this.#upload, remove: this.#remove };
     for (const [id, order] of Object.entries(orders)) {
       $(`#${id}`).addEventListener("click", () => this.#record && order.call(this).catch((error) => notice(error.message)));
     }
@@ -98,6 +98,7 @@ export class Player {
       ...(upload?.error ? [["Upload failed", upload.error]] : upload?.url ? [["Uploaded to", upload.url]] : []),
       ["File", name],
     ]);
+    $("#upload").hidden = !upload?.error;
     $("#keep").setAttribute("aria-pressed", String(keep));
     setText($("#keep"), keep ? "Kept" : "Keep");
     $("#markers").replaceChildren(...markers.map(({ at, text }) => {
@@ -196,6 +197,11 @@ export class Player {
   async #keep() {
     this.#take(await this.#server.change(this.#record.name, { keep: !this.#record.keep }));
     notice(this.#record.keep ? "No rule deletes it." : "Rules may delete it again.");
+  }
+
+  async #upload() {
+    this.#take(await this.#server.upload(this.#record.name));
+    notice("It is tried again.");
   }
 
   async #remove() {
