@@ -65,8 +65,8 @@ pub struct Recorder {
 #[derive(Default)]
 struct State {
     config: RecordConfig,
-    /// By publication, because a room may have another one before the last one is written.
-    running: BTreeMap<SessionKey, Running>,
+    /// A room may have another one before the last one is written, and a publication too.
+    running: Vec<Running>,
     /// What an administrator has said of a publication, whatever the configuration says.
     asked: BTreeMap<SessionKey, bool>,
     /// Publications that have failed to start are not tried again before this time.
@@ -75,6 +75,7 @@ struct State {
 }
 
 struct Running {
+    session: SessionKey,
     room: RoomName,
     stop: Stop,
     thread: JoinHandle<()>,
@@ -121,7 +122,7 @@ impl Recorder {
     #[must_use]
     pub fn rooms(&self) -> Vec<RoomName> {
         let live = |running: &&Running| !running.thread.is_finished();
-        self.state().running.values().filter(live).map(|running| running.room.clone()).collect()
+        self.state().running.iter().filter(live).map(|running| running.room.clone()).collect()
     }
 
     /// What holds from now on.
@@ -140,7 +141,7 @@ impl Recorder {
         }
         let publication = self.publication(room)?;
         let mut state = self.state();
-        if state.is_running(publication.session) {
+        if state.active(publication.session).any(|running| !running.thread.is_finished()) {
             return Err(StartError::Running);
         }
         state.asked.insert(publication.session, true);
@@ -159,8 +160,9 @@ impl Recorder {
         let publication = self.publication(room)?;
         let mut state = self.state();
         state.asked.insert(publication.session, false);
-        let was = state.is_running(publication.session);
-        if let Some(running) = state.running.get(&publication.session) {
+        let mut was = false;
+        for running in state.active(publication.session) {
+            was |= !running.thread.is_finished();
             running.stop.set(Ending::Asked);
         }
         Ok(was)
@@ -173,11 +175,11 @@ impl Recorder {
             state.ended = true;
             std::mem::take(&mut state.running)
         };
-        for running in running.values() {
+        for running in &running {
             running.stop.set(Ending::Shutdown);
         }
         let deadline = Instant::now() + limits::RECORD_END_TIME;
-        while running.values().any(|running| !running.thread.is_finished()) {
+        while running.iter().any(|running| !running.thread.is_finished()) {
             if Instant::now() >= deadline {
                 return warn!("not every recording was ended in time; the next start mends what is left");
             }
@@ -223,18 +225,17 @@ impl Recorder {
         let is_there = |session: &SessionKey| publications.iter().any(|publication| publication.session == *session);
         state.asked.retain(|session, _| is_there(session));
         state.failed.retain(|session, _| is_there(session));
-        state.running.retain(|session, running| !running.thread.is_finished() || is_there(session));
+        // One that has ended by itself is remembered as long as its publisher is there: it is not begun again.
+        let is_over = |running: &Running| running.stop.is_set() || !is_there(&running.session);
+        state.running.retain(|running| !running.thread.is_finished() || !is_over(running));
         for publication in &publications {
             let session = publication.session;
             let wanted = state.wants(publication);
-            if let Some(running) = state.running.get(&session) {
-                if !wanted {
-                    running.stop.set(Ending::Asked);
-                }
-                continue;
+            if !wanted {
+                state.active(session).for_each(|running| running.stop.set(Ending::Asked));
             }
             let waits = state.failed.get(&session).is_some_and(|until| Instant::now() < *until);
-            if !wanted || waits {
+            if !wanted || waits || state.active(session).next().is_some() {
                 continue;
             }
             if let Err(error) = self.record(&mut state, publication) {
@@ -249,7 +250,7 @@ impl Recorder {
 
     fn record(&self, state: &mut State, publication: &Publication) -> Result<(), StartError> {
         let Some(desk) = &self.desk else { return Err(StartError::Off) };
-        let live = state.running.values().filter(|running| !running.thread.is_finished()).count();
+        let live = state.running.iter().filter(|running| !running.thread.is_finished()).count();
         if live >= limits::RECORDINGS {
             return Err(WriteError::Limit.into());
         }
@@ -266,7 +267,7 @@ impl Recorder {
         let thread = thread::Builder::new().name("record".into()).spawn(move || writer.run());
         let thread = thread.map_err(|_| WriteError::Thread)?;
         state.failed.remove(&publication.session);
-        state.running.insert(publication.session, Running { room: room.clone(), stop, thread });
+        state.running.push(Running { session: publication.session, room: room.clone(), stop, thread });
         Ok(())
     }
 
@@ -295,8 +296,9 @@ fn concerns_publishers(what: &What) -> bool {
 }
 
 impl State {
-    fn is_running(&self, session: SessionKey) -> bool {
-        self.running.get(&session).is_some_and(|running| !running.thread.is_finished())
+    /// What records a publication, but for what has been told to end.
+    fn active(&self, session: SessionKey) -> impl Iterator<Item = &Running> {
+        self.running.iter().filter(move |running| running.session == session && !running.stop.is_set())
     }
 
     fn wants(&self, publication: &Publication) -> bool {

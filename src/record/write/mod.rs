@@ -103,6 +103,12 @@ impl Stop {
         let _ = self.0.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// Whether it is to end.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.get().is_some()
+    }
+
     fn get(&self) -> Option<Ending> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
