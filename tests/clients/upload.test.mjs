@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { scenario, sleep, until } from '../browser/harness.mjs';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
+// How long the store is not there.
+const AWAY_MS = Number(process.env.AWAY_MS ?? 5000);
 const MOTO = process.env.MOTO_SERVER ?? path.join(HERE, '.venv/bin/moto_server');
 const SECRET = 'swordfish-of-the-store';
 const ADMIN = { authorization: 'Bearer administrator' };
@@ -145,7 +147,7 @@ scenario('recordings arrive once and whole, whatever is killed and cut', { timeo
   await sleep(1000);
   line.cut();
   await until('a failure is told', async () => (await list(server, 'failed')).length > 0, { timeout: 30_000 });
-  await sleep(5000);
+  await sleep(AWAY_MS);
   line.away = false;
   await until('all are uploaded', async () => (await list(server, 'deleted')).length === sums.size, { timeout: 120_000, every: 500 });
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
