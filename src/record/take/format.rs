@@ -50,6 +50,16 @@ impl Format {
         }
     }
 
+    /// Whether a file of this kind is not what was chosen, because that has no place for the codec.
+    #[must_use]
+    pub fn is_replaced_by(self, container: Container) -> bool {
+        match self {
+            Self::Tracks => false,
+            Self::Mp4 => container != Container::Mp4,
+            Self::WebM => container != Container::WebM,
+        }
+    }
+
     fn container(self, codec: Codec) -> Container {
         let simple = match codec {
             Codec::Vp8 | Codec::Vp9 | Codec::Av1 => Container::Ivf,
@@ -149,6 +159,8 @@ mod tests {
         for format in [Format::Tracks, Format::Mp4, Format::WebM] {
             assert_eq!(Format::parse(format.name()), Some(format));
         }
+        assert!(Format::Mp4.is_replaced_by(Container::WebM) && !Format::Mp4.is_replaced_by(Container::Mp4));
+        assert!(Format::WebM.is_replaced_by(Container::Wav) && !Format::Tracks.is_replaced_by(Container::Mp4));
         assert_eq!(Format::parse("avi"), None);
     }
 }

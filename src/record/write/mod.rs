@@ -313,6 +313,11 @@ impl Writer {
         }
         self.files.insert(opening.file, (file, hold));
         info!(%room, record = %name, "recording");
+        let (format, container) = (self.assignment.cutting.format, opening.planned.container);
+        if format.is_replaced_by(container) {
+            let (wanted, got) = (format.name(), container.extension());
+            info!(%room, wanted, got, "the format that was chosen has no place for this codec");
+        }
         self.desk.bus.tell(Some(room), What::RecordStarted { record: name.as_str().into() });
         Ok(())
     }
