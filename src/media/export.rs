@@ -62,8 +62,7 @@ pub struct Exported {
     pub duration: Duration,
     /// Bytes.
     pub size: u64,
-    /// At least one of the inputs ends before its last byte: it was cut off, or is damaged there. A finished file has
-    /// its index there.
+    /// At least one of the inputs ends before its last byte: it was cut off, or is damaged there.
     pub is_cut_off: bool,
 }
 
@@ -182,7 +181,9 @@ pub fn export<R: Read + Seek, W: Write + Seek>(
         return Err(ExportError::Empty);
     }
     exported.duration = muxer.duration();
-    exported.is_cut_off = lines.iter().any(Line::is_cut_off);
+    for line in &mut lines {
+        exported.is_cut_off |= line.is_cut_off()?;
+    }
     muxer.finish(&mut file.output);
     file.flush()?;
     exported.size = file.out.seek(SeekFrom::End(0)).map_err(ExportError::Write)?;
@@ -226,10 +227,9 @@ impl<R: Read + Seek> Line<R> {
         Ok(std::mem::replace(&mut self.next, next))
     }
 
-    fn is_cut_off(&self) -> bool {
-        let (at, length) = self.reader.progress();
-        let is_list = matches!(self.reader.container(), Container::Ivf | Container::Ogg);
-        is_list && self.has_ended && at < length
+    /// What is not read to its end says nothing.
+    fn is_cut_off(&mut self) -> Result<bool, ExportError> {
+        Ok(self.has_ended && !self.reader.ends_well().map_err(ExportError::Read)?)
     }
 }
 

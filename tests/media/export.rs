@@ -67,7 +67,8 @@ fn check(codec: Codec) {
             continue;
         }
         good(&folder, &format!("{name} -o one.{ending}"));
-        good(&folder, &format!("one.{ending} -o again.{ending}"));
+        let said = good(&folder, &format!("one.{ending} -o again.{ending}"));
+        assert!(!said.contains("damaged"), "{said}");
         for whole in ["one", "again"].map(|stem| folder.0.join(format!("{stem}.{ending}"))) {
             assert_eq!(complaints(&whole), "", "{}", whole.display());
             assert!(pictures(&whole) == wanted, "{}", whole.display());
@@ -161,9 +162,17 @@ fn unfinished_files() {
         let written = write(&folder, container, &[&video, &audio]);
         let (length, frames) = written.cuts[2];
         fs::write(folder.0.join("r_av_1.part"), &written.unfinished[..length]).unwrap();
-        good(&folder, "r_av_1.part --force -o two.mp4");
+        let said = good(&folder, "r_av_1.part --force -o two.mp4");
+        assert!(!said.contains("damaged"), "it reaches as far as it was flushed: {said}");
         let two = folder.0.join("two.mp4");
         assert_eq!((complaints(&two).as_str(), probe(&two, MediaKind::Video).0), ("", frames), "{container:?}");
+        // A byte of the third second has changed on the disk.
+        let mut bytes = written.bytes.clone();
+        bytes[length - 100] ^= 0xff;
+        fs::write(folder.0.join("r_av_2.part"), &bytes).unwrap();
+        let said = good(&folder, "r_av_2.part --force -o two.mp4");
+        assert!(said.contains("damaged"), "{container:?}: {said}");
+        assert_eq!(complaints(&two), "", "{container:?}");
     }
 }
 

@@ -87,6 +87,26 @@ impl<R: Read + Seek> Reader<R> {
         (self.at, self.length)
     }
 
+    /// At the end: nothing is behind the last frame but the index of a finished file. Otherwise what is there was cut
+    /// off, or is damaged.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn ends_well(&mut self) -> io::Result<bool> {
+        if self.at == self.length {
+            return Ok(true);
+        }
+        let mut source = Source::resume(&mut self.input, self.at, self.length);
+        source.go_to(self.at)?;
+        let head = source.peek(12)?;
+        let index = match self.container {
+            Container::Mp4 => mp4::index_size(&head),
+            Container::WebM => webm::index_size(&head),
+            _ => None,
+        };
+        Ok(index.is_some_and(|size| self.at.checked_add(size) == Some(self.length)))
+    }
+
     /// The next frame; `None` at the end, or where the rest is not whole.
     ///
     /// # Errors

@@ -60,7 +60,7 @@ impl<'a, R: Read + Seek> Source<'a, R> {
 
     /// The next bytes; `None` where there are not as many.
     pub fn take(&mut self, count: u64) -> io::Result<Option<Vec<u8>>> {
-        if count > MOST || count > self.length - self.at {
+        if count > MOST || count > self.length.saturating_sub(self.at) {
             return Ok(None);
         }
         let mut bytes = vec![0; usize::try_from(count).unwrap_or(0)];
@@ -71,7 +71,7 @@ impl<'a, R: Read + Seek> Source<'a, R> {
 
     /// The next bytes, as many as there are up to this, and without going on.
     pub fn peek(&mut self, most: u64) -> io::Result<Vec<u8>> {
-        let bytes = self.take(most.min(self.length - self.at))?.unwrap_or_default();
+        let bytes = self.take(most.min(self.length.saturating_sub(self.at)))?.unwrap_or_default();
         self.go_to(self.at - bytes.len() as u64)?;
         Ok(bytes)
     }

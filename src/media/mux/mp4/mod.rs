@@ -111,6 +111,12 @@ fn finish(lines: &[Line], at: u64, output: &mut Output) {
     output.patches.push((FREE_AT, head));
 }
 
+/// How long the index is that begins so; `None` where it is none.
+pub(super) fn index_size(bytes: &[u8]) -> Option<u64> {
+    let (size, rest) = bytes.split_first_chunk()?;
+    rest.starts_with(b"moov").then(|| u64::from(u32::from_be_bytes(*size)))
+}
+
 /// A frame as it stands in the file: NAL units with their lengths in front (ISO/IEC 14496-15 §5.3.2).
 fn stored(codec: Codec, data: &Bytes) -> Result<Bytes, MuxError> {
     if !matches!(codec, Codec::H264 | Codec::H265) {

@@ -124,6 +124,12 @@ impl WebM {
     }
 }
 
+/// How long the index is that begins so; `None` where it is none.
+pub(super) fn index_size(bytes: &[u8]) -> Option<u64> {
+    let (id, size, head) = ebml::head(bytes)?;
+    size.filter(|_| id == id::CUES).map(|size| size + head as u64)
+}
+
 impl Layout {
     /// The index at the end of the file, which is `at`, and in front where it is.
     fn finish(&self, cues: &[Cue], at: u64, duration: Duration, output: &mut Output) {
