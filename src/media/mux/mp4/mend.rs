@@ -73,7 +73,8 @@ fn fragments(source: &mut Source<'_, impl Read + Seek>) -> io::Result<Vec<Fragme
 fn fragment(source: &mut Source<'_, impl Read + Seek>) -> io::Result<Option<Fragment>> {
     let begin = source.at;
     let Some(head) = next(source, b"moof")? else { return Ok(None) };
-    let Some(media_size) = size_of(source, b"mdat")?.filter(|size| *size <= source.length.saturating_sub(source.at)) else {
+    let Some(media_size) = size_of(source, b"mdat")?.filter(|size| *size <= source.length.saturating_sub(source.at))
+    else {
         return Ok(None);
     };
     let media_at = source.at;
