@@ -18,12 +18,8 @@ fn broken(what: &'static str) -> MediaError {
 /// Reads a whole file.
 pub(super) fn read(content: &Bytes) -> Result<Clip, MediaError> {
     let header: &[u8; FILE_HEADER] = content.first_chunk().ok_or(broken("the header is cut off"))?;
-    let codec = match &header[8..12] {
-        b"VP80" => Codec::Vp8,
-        b"VP90" => Codec::Vp9,
-        b"AV01" => Codec::Av1,
-        other => return Err(MediaError::UnknownCodec(String::from_utf8_lossy(other).into_owned())),
-    };
+    let codec = codec_of(header)
+        .ok_or_else(|| MediaError::UnknownCodec(String::from_utf8_lossy(&header[8..12]).into_owned()))?;
     let (rate, scale) = (u32_at(header, 16), u32_at(header, 20));
     if rate == 0 || scale == 0 {
         return Err(broken("a time base of zero"));
@@ -60,6 +56,16 @@ pub(super) fn read(content: &Bytes) -> Result<Clip, MediaError> {
     }
     let duration = duration_of(&frames, codec.clock_rate());
     Ok(Clip { codec, fmtp: None, frames, duration })
+}
+
+/// What a file's header says that its frames are.
+pub(super) fn codec_of(header: &[u8]) -> Option<Codec> {
+    match header.get(8..12)? {
+        b"VP80" => Some(Codec::Vp8),
+        b"VP90" => Some(Codec::Vp9),
+        b"AV01" => Some(Codec::Av1),
+        _ => None,
+    }
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

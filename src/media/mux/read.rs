@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use bytes::Bytes;
 
+use super::super::ivf::codec_of;
 use super::super::{is_key_frame, ogg, opus_ticks};
 use super::repair::{FRAME_MOST, JUMP, Source};
 use super::{Container, Sample, mp4, webm};
@@ -140,12 +141,7 @@ struct Ivf {
 impl Ivf {
     fn open(source: &mut Source<'_, impl Read + Seek>) -> io::Result<Option<(Self, TrackSeen)>> {
         let Some(header) = source.take(32)? else { return Ok(None) };
-        let codec = match &header[8..12] {
-            b"VP80" => Codec::Vp8,
-            b"VP90" => Codec::Vp9,
-            b"AV01" => Codec::Av1,
-            _ => return Ok(None),
-        };
+        let Some(codec) = codec_of(&header) else { return Ok(None) };
         let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let rate = (number(16), number(20));
         let is_sound = rate.0 > 0 && rate.1 > 0;

@@ -4,6 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use super::super::is_key_frame;
+use super::super::ivf::codec_of;
 use super::super::ogg::{self, PageSeen};
 use super::ivf::{LENGTH_AT, length};
 use super::{Container, Output, mp4, time, wav, webm};
@@ -89,12 +90,7 @@ pub(super) const JUMP: u64 = 90_000 * 3_600;
 
 fn ivf(source: &mut Source<'_, impl Read + Seek>) -> io::Result<Option<Repair>> {
     let Some(header) = source.take(32)? else { return Ok(None) };
-    let codec = match &header[8..12] {
-        b"VP80" => Codec::Vp8,
-        b"VP90" => Codec::Vp9,
-        b"AV01" => Codec::Av1,
-        _ => return Ok(None),
-    };
+    let Some(codec) = codec_of(&header) else { return Ok(None) };
     // Of the last two: where it ends, how many there are, its time.
     let (mut good, mut before) = ((source.at, 0, 0), (source.at, 0, 0));
     while let Some(head) = source.take(12)? {

@@ -71,6 +71,17 @@ fn video_track(tracks: &[u8]) -> Option<u64> {
         .and_then(|entry| number(entry, id::TRACK_NUMBER))
 }
 
+/// The time of a cluster and what stands behind it, where its checksum holds.
+pub fn cluster(body: &[u8]) -> Option<(u64, Children<'_>)> {
+    let mut children = Children(body);
+    let (id::CRC_32, sum) = children.next()? else { return None };
+    if sum != crc32fast::hash(children.0).to_le_bytes() {
+        return None;
+    }
+    let (id::TIMESTAMP, base) = children.next()? else { return None };
+    Some((big_endian(base), children))
+}
+
 #[derive(Default)]
 struct Found {
     video: Option<u64>,
@@ -86,13 +97,7 @@ struct Found {
 impl Found {
     /// Takes in a cluster; `None` where it is none.
     fn cluster(&mut self, at: u64, body: &[u8]) -> Option<()> {
-        let mut children = Children(body);
-        let (id::CRC_32, sum) = children.next()? else { return None };
-        if sum != crc32fast::hash(children.0).to_le_bytes() {
-            return None;
-        }
-        let (id::TIMESTAMP, base) = children.next()? else { return None };
-        let base = big_endian(base);
+        let (base, mut children) = cluster(body)?;
         let mut cue = None;
         let mut read = 0;
         for (id, block) in children.by_ref() {

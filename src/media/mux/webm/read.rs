@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::super::repair::Source;
 use super::super::{Sample, TrackSeen};
 use super::ebml::{head, id};
-use super::mend::{Children, HEAD, big_endian};
+use super::mend::{Children, HEAD, big_endian, cluster};
 use crate::rtp::codec::{Codec, MediaKind};
 
 pub struct Clusters {
@@ -51,13 +51,7 @@ impl Clusters {
 
     /// All of a cluster, or nothing where it is damaged.
     fn blocks(&self, body: &Bytes) -> Option<Vec<Sample>> {
-        let mut children = Children(body);
-        let (id::CRC_32, sum) = children.next()? else { return None };
-        if sum != crc32fast::hash(children.0).to_le_bytes() {
-            return None;
-        }
-        let (id::TIMESTAMP, base) = children.next()? else { return None };
-        let base = big_endian(base);
+        let (base, children) = cluster(body)?;
         let mut found = Vec::new();
         for (_, block) in children.filter(|(id, _)| *id == id::SIMPLE_BLOCK) {
             let [number, high, low, flags, data @ ..] = block else { return None };
