@@ -99,6 +99,10 @@ pub const ACME_TIME: Duration = Duration::from_secs(90);
 pub const ACME_RETRY: Duration = Duration::from_mins(1);
 /// At most this long.
 pub const ACME_LONGEST_RETRY: Duration = Duration::from_hours(1);
+/// How often an order is tried whose nonces a directory refuses.
+pub const ACME_NONCE_TRIES: u32 = 5;
+/// From one such try to the next.
+pub const ACME_NONCE_RETRY: Duration = Duration::from_millis(500);
 /// How often it is looked at least whether a certificate's time has come.
 pub const ACME_LOOK: Duration = Duration::from_hours(12);
 /// Between two orders that succeed, whatever a certificate says of its time.

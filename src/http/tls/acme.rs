@@ -12,7 +12,7 @@ use instant_acme::{
 };
 use rustls::sign::CertifiedKey;
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::http::tls::{Tls, TlsConfig, acme_client, files};
 use crate::limits;
@@ -98,13 +98,30 @@ async fn renew(tls: &Tls, config: &AcmeConfig) -> Result<Duration, AcmeError> {
         }
     }
     info!(domains = config.domains.join(" "), directory = config.directory, "ordering a certificate");
-    order(tls, config).await?;
+    order_patiently(tls, config).await?;
     let fresh = files::read(&files)?;
     let left = fresh.renewal().duration_since(now).unwrap_or_default();
     tls.ordered(true);
     info!(domains = config.domains.join(" "), expires = files::date(fresh.expires), "a certificate was issued");
     tls.use_kept(&files, fresh);
     Ok(left.clamp(limits::ACME_SHORTEST, limits::ACME_LOOK))
+}
+
+/// Orders, and anew at once where the directory refused a nonce: it says nothing against the order (RFC 8555 §6.5), and
+/// the library asks with another one only three times per request.
+async fn order_patiently(tls: &Tls, config: &AcmeConfig) -> Result<(), AcmeError> {
+    for _ in 1..limits::ACME_NONCE_TRIES {
+        match order(tls, config).await {
+            Err(AcmeError::Protocol(instant_acme::Error::Api(problem)))
+                if problem.r#type.as_deref() == Some(BAD_NONCE) =>
+            {
+                debug!(%problem, "the ACME directory refused a nonce");
+                sleep(limits::ACME_NONCE_RETRY).await;
+            }
+            done => return done,
+        }
+    }
+    order(tls, config).await
 }
 
 async fn order(tls: &Tls, config: &AcmeConfig) -> Result<(), AcmeError> {
@@ -156,6 +173,7 @@ async fn begin(config: &AcmeConfig) -> Result<Order, AcmeError> {
 }
 
 /// RFC 8555 §6.7.
+const BAD_NONCE: &str = "urn:ietf:params:acme:error:badNonce";
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 
 /// Proofs are shown as long as somebody may look.
