@@ -2,12 +2,16 @@
 //! redirect is followed, and at most [`limits::FETCHES`] are under way, so that a slow other side costs a few threads
 //! and nothing else.
 
+use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use ureq::Agent;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::limits;
 
@@ -50,6 +54,20 @@ static AGENT: LazyLock<Agent> = LazyLock::new(|| {
     let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).max_redirects_will_error(false);
     config.user_agent(concat!("rillcast/", env!("CARGO_PKG_VERSION"))).build().into()
 });
+
+/// Whom to trust: those whose certificates are in this file (PEM), or whom browsers trust.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn trusting(root: Option<&Path>) -> Result<TlsConfig, String> {
+    let Some(path) = root else { return Ok(TlsConfig::default()) };
+    let roots = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
+    let roots: Vec<_> = roots.filter_map(Result::ok).map(|der| Certificate::from_der(&der).to_owned()).collect();
+    if roots.is_empty() {
+        return Err("it has no certificate".to_owned());
+    }
+    Ok(TlsConfig::builder().root_certs(RootCerts::from(roots.into_iter())).build())
+}
 
 /// GET
 ///

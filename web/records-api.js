@@ -8,10 +8,10 @@ export const PLAYED = { mp4: "video", webm: "video", m4a: "audio", wav: "audio",
 /** The ending of a recording's name. */
 export const ending = (name) => name.slice(name.lastIndexOf(".") + 1);
 
-const of = (name, rest = "") => new URL(`api/records/${encodeURIComponent(name)}${rest}`, base).href;
+// How long a link holds by which this page fetches a file.
+const BYTES_SECONDS = 600;
 
-/** Where a recording's file is. */
-export const fileUrl = (name) => new URL(`records/${encodeURIComponent(name)}`, base).href;
+const of = (name, rest = "") => new URL(`api/records/${encodeURIComponent(name)}${rest}`, base).href;
 
 /** The server, with a token. */
 export class Server {
@@ -79,9 +79,14 @@ export class Server {
 
   /** Bytes of a file: all of it, or the first ones. `null` where there is no such file. */
   async bytes(name, { first, progress = () => {}, signal } = {}) {
-    const headers = { ...authorization(this.token), ...(first ? { Range: `bytes=0-${first - 1}` } : {}) };
-    const response = await fetch(fileUrl(name), { headers, signal, cache: "no-store" });
-    if (response.status === 404) return null;
+    // By a link: the file may be in a store, which is not to get the token.
+    const link = await this.link(name, BYTES_SECONDS).catch((error) => {
+      if (error instanceof ApiError && error.status === 404) return null;
+      throw error;
+    });
+    const headers = first ? { Range: `bytes=0-${first - 1}` } : {};
+    const response = link && (await fetch(link.url, { headers, signal, cache: "no-store" }));
+    if (!response || response.status === 404) return null;
     if (!response.ok) throw new ApiError(response.status, `The file cannot be read (HTTP ${response.status}).`);
     const total = Number(response.headers.get("Content-Length")) || 0;
     const chunks = [];

@@ -15,7 +15,7 @@ const STATES = {
   uploading: ["busy", "Uploading"],
   uploaded: ["idle", "Uploaded"],
   failed: ["", "Failed"],
-  deleted: ["idle", "In the store only"],
+  deleted: ["idle", "Uploaded, not here"],
 };
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
@@ -121,7 +121,7 @@ export class List {
 }
 
 const key = ({ name, size }) => `${name} ${size}`;
-const hasPicture = ({ name, state }) => ["mp4", "webm", "ivf"].includes(ending(name)) && !/_audio_/.test(name) && state !== "deleted";
+const hasPicture = ({ name, available }) => ["mp4", "webm", "ivf"].includes(ending(name)) && !/_audio_/.test(name) && available;
 const put = (place, canvas) => place.prepend(canvas);
 
 function symbol(isSound) {

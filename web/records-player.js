@@ -48,8 +48,8 @@ export class Player {
     $("#video").classList.toggle("sound", isSound);
     $("#player").scrollIntoView({ behavior: "smooth", block: "nearest" });
     $("#player-title").focus({ preventScroll: true });
-    if (record.state === "deleted" || !PLAYED[ending(record.name)]) {
-      return setText($("#player-state"), record.state === "deleted" ? "Its media is in the store only." : "Browsers do not play such a file. It can be downloaded.");
+    if (!record.available || !PLAYED[ending(record.name)]) {
+      return setText($("#player-state"), record.available ? "Browsers do not play such a file. It can be downloaded." : "Its media was uploaded, and is not here.");
     }
     const loading = (this.#loading = new AbortController());
     setText($("#player-state"), "Loading …");

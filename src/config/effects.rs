@@ -13,6 +13,8 @@ use crate::http::ice::IceServer;
 use crate::http::tls::TlsConfig;
 use crate::http::{HttpConfig, ListenAddr};
 use crate::record::take::format::Format;
+#[cfg(feature = "upload")]
+use crate::record::upload::{BucketConfig, TargetConfig};
 use crate::secret::Secret;
 use crate::session::placement::Spread;
 use crate::telemetry::log::LogFormat;
@@ -116,18 +118,53 @@ const BUCKET: &[(&str, &str)] = &[
     ("S3_SECRET_KEY", "mine"),
 ];
 #[cfg(feature = "upload")]
+const PRESIGNED: &[(&str, &str)] = &[
+    ("RECORD_ENABLED", "true"),
+    ("UPLOAD_RECORDINGS", "true"),
+    ("S3_BUCKET", "bucket"),
+    ("S3_ACCESS_KEY", "me"),
+    ("S3_SECRET_KEY", "mine"),
+    ("S3_PRESIGNED_DOWNLOAD", "true"),
+];
+#[cfg(feature = "upload")]
+const FOLDER: &[(&str, &str)] = &[("RECORD_ENABLED", "true"), ("UPLOAD_RECORDINGS", "true")];
+#[cfg(feature = "upload")]
 const UPLOAD: &[Row] = &[
     ("UPLOAD_RECORDINGS", "true", BUCKET, |c| c.upload.is_some()),
     ("DELETE_RECORDING_AFTER_UPLOAD", "true", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.delete_after)),
-    ("S3_ENDPOINT", "b.example:9", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.endpoint == "https://b.example:9")),
-    ("S3_REGION", "eu-1", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.region == "eu-1")),
-    ("S3_BUCKET", "other", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.bucket == "other")),
-    ("S3_ACCESS_KEY", "secret", BUCKET, |c| is(c.upload.as_ref().map(|u| &u.access_key))),
-    ("S3_SECRET_KEY", "secret", BUCKET, |c| is(c.upload.as_ref().map(|u| &u.secret_key))),
-    ("S3_USE_SSL", "0", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.endpoint == "http://a.example")),
-    ("S3_PATH_STYLE", "1", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.path_style)),
-    ("S3_PREFIX", "/live/", BUCKET, |c| c.upload.as_ref().is_some_and(|u| u.prefix == "live")),
+    ("S3_ENDPOINT", "b.example:9", BUCKET, |c| bucket(c).is_some_and(|b| b.endpoint == "https://b.example:9")),
+    ("S3_REGION", "eu-1", BUCKET, |c| bucket(c).is_some_and(|b| b.region == "eu-1")),
+    ("S3_BUCKET", "other", BUCKET, |c| bucket(c).is_some_and(|b| b.bucket == "other")),
+    ("S3_ACCESS_KEY", "secret", BUCKET, |c| is(bucket(c).map(|b| &b.access_key))),
+    ("S3_SECRET_KEY", "secret", BUCKET, |c| is(bucket(c).map(|b| &b.secret_key))),
+    ("S3_USE_SSL", "0", BUCKET, |c| bucket(c).is_some_and(|b| b.endpoint == "http://a.example")),
+    ("S3_PATH_STYLE", "1", BUCKET, |c| bucket(c).is_some_and(|b| b.path_style)),
+    ("S3_PREFIX", "/live/", BUCKET, |c| bucket(c).is_some_and(|b| b.prefix == "live")),
+    ("S3_ROOT_FILE", "root.pem", BUCKET, |c| bucket(c).is_some_and(|b| b.root == Some("root.pem".into()))),
+    ("S3_PRESIGNED_DOWNLOAD", "1", BUCKET, |c| {
+        bucket(c).is_some_and(|b| b.presigned == Some("https://a.example".into()))
+    }),
+    ("S3_PUBLIC_ENDPOINT", "https://c.example/", PRESIGNED, |c| {
+        bucket(c).is_some_and(|b| b.presigned == Some("https://c.example".into()))
+    }),
+    ("UPLOAD_FOLDER", "/mnt/a", FOLDER, |c| folder(c).is_some_and(|folder| folder == Path::new("/mnt/a"))),
 ];
+
+#[cfg(feature = "upload")]
+fn bucket(config: &Config) -> Option<&BucketConfig> {
+    match &config.upload.as_ref()?.target {
+        TargetConfig::Bucket(bucket) => Some(bucket),
+        TargetConfig::Folder(_) => None,
+    }
+}
+
+#[cfg(feature = "upload")]
+fn folder(config: &Config) -> Option<&PathBuf> {
+    match &config.upload.as_ref()?.target {
+        TargetConfig::Folder(folder) => Some(folder),
+        TargetConfig::Bucket(_) => None,
+    }
+}
 
 fn debug(config: &Config) -> String {
     format!("{:?} {:?} {:?}", config.http, config.media, config.log)

@@ -7,6 +7,7 @@ use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section};
 use crate::config::parse::{decimal, number, one_of, switch};
 use crate::config::source::{Source, Table, Values as _};
+use crate::config::upload;
 use crate::record::recorder::RecordRule;
 use crate::record::retention::Rules;
 use crate::record::take::Cutting;
@@ -85,10 +86,11 @@ const MAX_PER_ROOM: Key = Key::new(
 const UPLOADED_ONLY: Key = Key::new(
     "record.delete_uploaded_only",
     "RECORD_DELETE_UPLOADED_ONLY",
-    "false",
-    "true: these rules delete only what was uploaded",
+    "",
+    "true: these rules delete only what was uploaded; empty: true where recordings are uploaded",
 )
-.switch();
+.expects("true, false or nothing")
+.sample("true");
 
 const ROOM_RECORD: Key = Key::new("record", "", "", "whether it is recorded").switch().sample("true");
 const ROOM_FORMAT: Key =
@@ -125,7 +127,7 @@ pub fn read(source: &Source<'_>) -> Result<RecordConfig, ConfigError> {
         age: Some(source.value(&KEEP_DAYS, days)?).filter(|age| !age.is_zero()),
         total: Some(source.value(&MAX_TOTAL, |text| scaled(text, 1e9))?).filter(|total| *total > 0),
         per_room: Some(source.value(&MAX_PER_ROOM, number)?).filter(|most| *most > 0),
-        uploaded_only: source.value(&UPLOADED_ONLY, switch)?,
+        uploaded_only: source.optional(&UPLOADED_ONLY, switch)?.map_or_else(|| upload::is_enabled(source), Ok)?,
     };
     let cutting = Cutting {
         format: source.value(&FORMAT, Format::parse)?,

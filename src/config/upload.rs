@@ -1,5 +1,8 @@
 //! `[upload]`: where recordings go.
 
+#[cfg(feature = "upload")]
+use std::path::PathBuf;
+
 use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section};
 use crate::config::parse::switch;
@@ -7,13 +10,13 @@ use crate::config::source::{Source, Values as _};
 #[cfg(feature = "upload")]
 use crate::record::RecordConfig;
 #[cfg(feature = "upload")]
-use crate::record::upload::UploadConfig;
+use crate::record::upload::{BucketConfig, TargetConfig, UploadConfig};
 
 const ENABLED: Key = Key::new(
     "upload.enabled",
     "UPLOAD_RECORDINGS",
     "false",
-    "true: recordings go to a bucket (S3) when they are whole; what is there already too",
+    "true: recordings go to a bucket (S3) or another folder when they are whole; what is there already too",
 )
 .switch()
 .expects("true or false; true with RECORD_ENABLED, in a build with the feature upload")
@@ -25,6 +28,15 @@ const DELETE_AFTER: Key = Key::new(
     "true: what was uploaded, and read back and compared, is deleted here, unless it is marked to be kept",
 )
 .switch()
+.restart();
+const FOLDER: Key = Key::new(
+    "upload.folder",
+    "UPLOAD_FOLDER",
+    "",
+    "another folder as target instead of a bucket: a second disk, or a share of another machine; it must be there",
+)
+.expects("a path other than RECORD_DIR, and no S3_BUCKET beside it")
+.sample("/mnt/archive")
 .restart();
 const ENDPOINT: Key = Key::new(
     "upload.endpoint",
@@ -57,6 +69,15 @@ const USE_SSL: Key =
     Key::new("upload.use_ssl", "S3_USE_SSL", "true", "false: without TLS; only in a network of your own")
         .switch()
         .restart();
+const ROOT: Key = Key::new(
+    "upload.root_file",
+    "S3_ROOT_FILE",
+    "",
+    "file with the certificates that are trusted for the store (PEM); empty: those that browsers trust",
+)
+.expects("a path")
+.sample("/etc/rillcast/root.pem")
+.restart();
 const PATH_STYLE: Key = Key::new(
     "upload.path_style",
     "S3_PATH_STYLE",
@@ -75,22 +96,52 @@ const PREFIX: Key = Key::new(
 .sample("live/one")
 .restart();
 
+const PRESIGNED: Key = Key::new(
+    "upload.presigned_download",
+    "S3_PRESIGNED_DOWNLOAD",
+    "false",
+    "true: who asks for a recording that is in the bucket is sent there, with a URL that holds for a while",
+)
+.switch()
+.restart();
+const PUBLIC_ENDPOINT: Key = Key::new(
+    "upload.public_endpoint",
+    "S3_PUBLIC_ENDPOINT",
+    "",
+    "the store as those reach it who are sent there; empty: as S3_ENDPOINT",
+)
+.expects("an http or https URL without user and path")
+.sample("https://s3.example.org")
+.restart();
+
 /// `[upload]`
 pub const UPLOAD: Section = Section {
-    about: "Recordings go to a bucket: docs/recordings.md has more.",
+    about: "Recordings go to a bucket or another folder: docs/recordings.md has more.",
     keys: &[
         &ENABLED,
         &DELETE_AFTER,
+        &FOLDER,
         &ENDPOINT,
         &REGION,
         &BUCKET,
         &ACCESS_KEY,
         &SECRET_KEY,
         &USE_SSL,
+        &ROOT,
         &PATH_STYLE,
         &PREFIX,
+        &PRESIGNED,
+        &PUBLIC_ENDPOINT,
     ],
 };
+
+/// Whether recordings are uploaded.
+///
+/// # Errors
+/// Where what is said of that does not parse.
+pub fn is_enabled(source: &Source<'_>) -> Result<bool, ConfigError> {
+    source.value(&ENABLED, switch)
+}
 
 /// Reads the section. `None` where nothing is uploaded.
 ///
@@ -98,20 +149,40 @@ pub const UPLOAD: Section = Section {
 /// The first value that does not parse, or lacks another.
 #[cfg(feature = "upload")]
 pub fn read(source: &Source<'_>, record: &RecordConfig) -> Result<Option<UploadConfig>, ConfigError> {
-    let enabled = source.value(&ENABLED, switch)?;
+    let enabled = is_enabled(source)?;
     let delete_after = source.value(&DELETE_AFTER, switch)?;
-    let region = source.value(&REGION, |text| plain(text, "-"))?;
-    let endpoint = source.optional(&ENDPOINT, endpoint)?;
-    let bucket = source.optional(&BUCKET, |text| plain(text, "-."))?;
-    let (access_key, secret_key) = (source.secret(&ACCESS_KEY)?, source.secret(&SECRET_KEY)?);
-    let use_ssl = source.optional(&USE_SSL, switch)?;
-    let path_style = source.value(&PATH_STYLE, switch)?;
-    let prefix = source.optional(&PREFIX, prefix)?.unwrap_or_default();
+    let folder = source.optional(&FOLDER, path)?;
+    let bucket = bucket(source, enabled && folder.is_none())?;
+    let both = folder.is_some() && source.optional(&BUCKET, |text| plain(text, "-."))?.is_some();
     if !enabled {
         return Ok(None);
     }
     if !record.enabled {
         return Err(source.misfit(&ENABLED, ENABLED.expected));
+    }
+    let target = match (folder, bucket) {
+        (Some(folder), None) if folder != record.folder && !both => TargetConfig::Folder(folder),
+        (None, Some(bucket)) => TargetConfig::Bucket(Box::new(bucket)),
+        _ => return Err(source.misfit(&FOLDER, FOLDER.expected)),
+    };
+    Ok(Some(UploadConfig { target, delete_after }))
+}
+
+/// The bucket, where recordings go to one.
+#[cfg(feature = "upload")]
+fn bucket(source: &Source<'_>, wanted: bool) -> Result<Option<BucketConfig>, ConfigError> {
+    let region = source.value(&REGION, |text| plain(text, "-"))?;
+    let endpoint = source.optional(&ENDPOINT, endpoint)?;
+    let bucket = source.optional(&BUCKET, |text| plain(text, "-."))?;
+    let (access_key, secret_key) = (source.secret(&ACCESS_KEY)?, source.secret(&SECRET_KEY)?);
+    let use_ssl = source.optional(&USE_SSL, switch)?;
+    let root = source.optional(&ROOT, path)?;
+    let path_style = source.value(&PATH_STYLE, switch)?;
+    let prefix = source.optional(&PREFIX, prefix)?.unwrap_or_default();
+    let presigned = source.value(&PRESIGNED, switch)?;
+    let public = source.optional(&PUBLIC_ENDPOINT, public_endpoint)?;
+    if !wanted {
+        return Ok(None);
     }
     let endpoint = match (endpoint, use_ssl) {
         (None, None | Some(true)) => format!("https://s3.{region}.amazonaws.com"),
@@ -125,7 +196,9 @@ pub fn read(source: &Source<'_>, record: &RecordConfig) -> Result<Option<UploadC
     let Some(bucket) = bucket else { return Err(source.misfit(&BUCKET, BUCKET.expected)) };
     let Some(access_key) = access_key else { return Err(source.misfit(&ACCESS_KEY, ACCESS_KEY.expected)) };
     let Some(secret_key) = secret_key else { return Err(source.misfit(&SECRET_KEY, SECRET_KEY.expected)) };
-    Ok(Some(UploadConfig { endpoint, region, bucket, access_key, secret_key, path_style, prefix, delete_after }))
+    let presigned = presigned.then(|| public.unwrap_or_else(|| endpoint.clone()));
+    let config = BucketConfig { endpoint, root, region, bucket, access_key, secret_key, path_style, prefix, presigned };
+    Ok(Some(config))
 }
 
 /// In a build that cannot.
@@ -134,7 +207,7 @@ pub fn read(source: &Source<'_>, record: &RecordConfig) -> Result<Option<UploadC
 /// Where it is asked for.
 #[cfg(not(feature = "upload"))]
 pub fn refuse(source: &Source<'_>) -> Result<(), ConfigError> {
-    if source.value(&ENABLED, switch)? { Err(source.misfit(&ENABLED, ENABLED.expected)) } else { Ok(()) }
+    if is_enabled(source)? { Err(source.misfit(&ENABLED, ENABLED.expected)) } else { Ok(()) }
 }
 
 /// Whether it is with TLS, where that is said, and the host.
@@ -147,6 +220,18 @@ fn endpoint(text: &str) -> Option<(Option<bool>, String)> {
         None => (None, text),
     };
     plain(host.strip_suffix('/').unwrap_or(host), "-.:[]").map(|host| (ssl, host))
+}
+
+/// As [`endpoint`], with its scheme.
+#[cfg(feature = "upload")]
+fn public_endpoint(text: &str) -> Option<String> {
+    let (ssl, host) = endpoint(text)?;
+    Some(format!("{}://{host}", if ssl? { "https" } else { "http" }))
+}
+
+#[cfg(feature = "upload")]
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| text.into())
 }
 
 #[cfg(feature = "upload")]
@@ -194,6 +279,8 @@ mod tests {
             ("S3_PREFIX", "../x"),
             ("S3_PREFIX", "a//b"),
             ("S3_REGION", "a b"),
+            ("S3_PUBLIC_ENDPOINT", "a:9000"),
+            ("UPLOAD_FOLDER", "/elsewhere"),
         ] {
             let error = of(&[WHOLE.as_slice(), &[(name, value)]].concat(), true).unwrap_err();
             assert!(error.contains(name), "{name}={value}: {error}");
@@ -214,7 +301,20 @@ mod tests {
         ] {
             let said = [("S3_ENDPOINT", endpoint), ("S3_USE_SSL", ssl)];
             let read = of(&[WHOLE.as_slice(), &said].concat(), true);
-            assert_eq!(read.ok().flatten().map(|config| config.endpoint).as_deref(), expected, "{endpoint} {ssl}");
+            let endpoint_of = |config: UploadConfig| match config.target {
+                TargetConfig::Bucket(bucket) => bucket.endpoint,
+                TargetConfig::Folder(path) => panic!("{}", path.display()),
+            };
+            assert_eq!(read.ok().flatten().map(endpoint_of).as_deref(), expected, "{endpoint} {ssl}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_a_target_too() {
+        let of = |path| of(&[("UPLOAD_RECORDINGS", "1"), ("UPLOAD_FOLDER", path)], true);
+        let read = of("/mnt/archive").unwrap().unwrap();
+        assert!(matches!(read.target, TargetConfig::Folder(path) if path == std::path::Path::new("/mnt/archive")));
+        let error = of("records").unwrap_err();
+        assert!(error.contains("UPLOAD_FOLDER") && error.contains("RECORD_DIR"), "{error}");
     }
 }

@@ -225,6 +225,22 @@ impl Api {
         Self { uploader, ..self }
     }
 
+    /// Whether a recording can be had here that was uploaded and deleted.
+    fn gives_uploaded(&self) -> bool {
+        #[cfg(feature = "upload")]
+        return self.uploader.as_ref().is_some_and(|uploader| uploader.gives());
+        #[cfg(not(feature = "upload"))]
+        false
+    }
+
+    /// Where browsers are sent for recordings that were uploaded.
+    fn store_origin(&self) -> Option<&str> {
+        #[cfg(feature = "upload")]
+        return self.uploader.as_ref()?.origin();
+        #[cfg(not(feature = "upload"))]
+        None
+    }
+
     /// What records.
     #[must_use]
     pub fn recorder(&self) -> &Arc<Recorder> {

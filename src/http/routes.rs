@@ -116,7 +116,7 @@ fn build(api: Arc<Api>, is_meant: impl Fn(&Route) -> bool) -> Router {
         .fallback(|| async { ApiError::NotFound })
         .layer(middleware::from_fn_with_state(api.clone(), rate::layer))
         .layer(CatchPanicLayer::custom(internal_error))
-        .layer(middleware::from_fn(security::layer))
+        .layer(middleware::from_fn_with_state(api.clone(), security::layer))
         .layer(middleware::from_fn_with_state(api.clone(), cors::layer))
         .layer(middleware::from_fn_with_state(api.clone(), observe::layer))
         .with_state(api)

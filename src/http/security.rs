@@ -1,11 +1,15 @@
 //! What browsers are told to forbid. The pages have their scripts and styles in files of their own, so a strict policy
 //! fits them as they are: nothing inline, nothing from elsewhere. Only `/watch/ROOM` may stand in other people's pages.
 
-use axum::extract::Request;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::http::Api;
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 
@@ -16,6 +20,8 @@ enum Kind {
     Watch,
     /// The page that uses camera, microphone and screen.
     Publisher,
+    /// The page that plays recordings, which may be in a store.
+    Library,
     /// Any other page, and its files.
     Page,
     /// A recording: a browser shows it in a page of its own making.
@@ -29,6 +35,7 @@ impl Kind {
         match path {
             path if path.starts_with("/watch/") => Self::Watch,
             "/web/publisher.html" => Self::Publisher,
+            "/web/records.html" => Self::Library,
             path if path.starts_with("/records/") => Self::Record,
             path if path == "/" || path.starts_with("/web/") => Self::Page,
             _ => Self::Data,
@@ -43,7 +50,7 @@ impl Kind {
                 "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors *"
             ),
             // The start page has a base of its own; the test picture has a worker.
-            Self::Publisher | Self::Page => concat!(
+            Self::Publisher | Self::Library | Self::Page => concat!(
                 "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; ",
                 "media-src 'self' blob:; connect-src 'self'; base-uri 'self'; form-action 'self'; ",
                 "frame-ancestors 'none'"
@@ -62,7 +69,15 @@ impl Kind {
         }
     }
 
-    fn write(self, headers: &mut HeaderMap) {
+    /// `store`: the origin that recordings are fetched from, beside this one.
+    fn write(self, headers: &mut HeaderMap, store: Option<&str>) {
+        if let (Self::Library, Some(store)) = (self, store) {
+            let policy = self.policy().replace("blob:;", &format!("blob: {store};"));
+            let policy = policy.replace("connect-src 'self';", &format!("connect-src 'self' {store};"));
+            if let Ok(policy) = HeaderValue::try_from(policy) {
+                headers.insert(CONTENT_SECURITY_POLICY, policy);
+            }
+        }
         let mut set = |name: HeaderName, value: &'static str| {
             // What a handler says itself, it means.
             headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -79,10 +94,10 @@ impl Kind {
 }
 
 /// Marks every response.
-pub(super) async fn layer(request: Request, next: Next) -> Response {
+pub(super) async fn layer(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let kind = Kind::of(request.uri().path());
     let mut response = next.run(request).await;
-    kind.write(response.headers_mut());
+    kind.write(response.headers_mut(), api.store_origin());
     response
 }
 
@@ -98,6 +113,7 @@ mod tests {
             ("/web/admin.html", Kind::Page),
             ("/web/player.html", Kind::Page),
             ("/web/publisher.html", Kind::Publisher),
+            ("/web/records.html", Kind::Library),
             ("/watch/room", Kind::Watch),
             ("/records/a_v_1.mp4", Kind::Record),
             ("/api/rooms", Kind::Data),
@@ -106,13 +122,29 @@ mod tests {
         ] {
             assert_eq!(Kind::of(path), kind, "{path}");
             let mut headers = HeaderMap::new();
-            kind.write(&mut headers);
+            kind.write(&mut headers, None);
             let text = |name: HeaderName| headers.get(name).map_or("", |value| value.to_str().unwrap());
             let policy = text(CONTENT_SECURITY_POLICY);
             assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
             assert_eq!(policy.contains("frame-ancestors *"), kind == Kind::Watch);
             assert_eq!(text(X_FRAME_OPTIONS).is_empty(), kind == Kind::Watch);
             assert_eq!(text(PERMISSIONS_POLICY).contains("camera=(self)"), kind == Kind::Publisher);
+        }
+    }
+
+    #[test]
+    fn the_page_of_recordings_may_fetch_from_the_store() {
+        for kind in [Kind::Library, Kind::Page, Kind::Watch] {
+            let mut headers = HeaderMap::new();
+            kind.write(&mut headers, Some("https://store.example:9000"));
+            let policy = headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
+            let parts: Vec<&str> = policy.split("; ").filter(|part| part.contains("store.example")).collect();
+            let expected: &[&str] = if kind == Kind::Library {
+                &["media-src 'self' blob: https://store.example:9000", "connect-src 'self' https://store.example:9000"]
+            } else {
+                &[]
+            };
+            assert_eq!(parts, expected);
         }
     }
 

@@ -142,6 +142,12 @@ pub struct Upload {
     /// When it is tried again, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none", with = "time")]
     pub next: Option<SystemTime>,
+    /// What is there: its bytes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// and when they were written last here, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none", with = "time")]
+    pub modified: Option<SystemTime>,
 }
 
 /// What is beside a recording.
@@ -248,7 +254,7 @@ mod tests {
             codecs: vec!["H264".into(), "opus".into()],
             gaps: vec![Gap { at: 10, length: 40 }],
             client: Some("OBS".into()),
-            upload: Some(Upload { url: Some("s3://b/k".into()), error: None, tries: 1, next: None }),
+            upload: Some(Upload { url: Some("s3://b/k".into()), tries: 1, size: Some(7), ..Upload::default() }),
             ..Sheet::default()
         };
         sheet.others.insert("loudness".into(), Value::from(-23));

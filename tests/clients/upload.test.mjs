@@ -1,12 +1,15 @@
 // Recordings to a real S3 server, moto, which runs on while ours is killed in mid-upload and while the line to it is cut.
-// The bucket keeps versions, so it tells how often each file arrived.
+// The bucket keeps versions, so it tells how often each file arrived. And back: what is there only is played from there.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
 import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { scenario, sleep, until } from '../browser/harness.mjs';
+import { makeClip, makeTone } from './clip.mjs';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 // How long the store is not there.
@@ -70,11 +73,15 @@ function freePort() {
 
 const sum = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
+function start(rig, port, more = []) {
+  if (!existsSync(MOTO)) throw new Error(`no ${MOTO}: make deps installs it, or MOTO_SERVER names it`);
+  return rig.process(MOTO, ['-H', '127.0.0.1', '-p', String(port), ...more]);
+}
+
 /** moto with a bucket that keeps versions, and a line to it. */
 async function store(rig, bytesPerSecond) {
-  if (!existsSync(MOTO)) throw new Error(`no ${MOTO}: make deps installs it, or MOTO_SERVER names it`);
   const port = await freePort();
-  const moto = rig.process(MOTO, ['-H', '127.0.0.1', '-p', String(port)]);
+  const moto = start(rig, port);
   const url = `http://127.0.0.1:${port}/recordings`;
   await until('moto', () => fetch(url, { method: 'PUT', headers: SIGNED }).then((answer) => answer.ok, () => false), { timeout: 30_000 });
   const versioning = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';
@@ -190,4 +197,95 @@ scenario('what is recorded later is uploaded by itself, and by asking at once', 
   assert.equal((await get(`live/one/${other}`)).toString(), 'video');
   assert.equal((await fetch(`${server.url}/api/records/${other}/upload`, { method: 'POST', headers: ADMIN })).status, 409);
   assert.ok(existsSync(path.join(folder, other)), 'it stays here');
+});
+
+scenario('what was uploaded and deleted plays from the store', { timeout: 120_000 }, async (rig) => {
+  const folder = await rig.folder();
+  const media = await rig.folder();
+  const { endpoint } = await store(rig, 100e6);
+  const more = { DELETE_RECORDING_AFTER_UPLOAD: 'true', S3_PRESIGNED_DOWNLOAD: 'true', AUTH_TOKEN: 'reader' };
+  const [clip, tone] = [await makeClip({ codec: 'VP8', folder: media, seconds: 3 }), await makeTone({ folder: media, seconds: 3 })];
+  for (const format of ['tracks', 'webm']) {
+    const server = await rig.server(environment(folder, endpoint, { ...more, RECORD_FORMAT: format }));
+    const publisher = rig.rillcast(['publish', '--token', 'reader', clip, tone, server.whip(format)]);
+    assert.equal(await publisher.exited, 0, publisher.output);
+    const files = format === 'tracks' ? 2 : 3;
+    await until(`${format} is uploaded and deleted`, async () => (await list(server, 'deleted')).length === files, { timeout: 20_000 });
+    await server.process.stop();
+  }
+  const server = await rig.server(environment(folder, endpoint, more));
+  const READER = { authorization: 'Bearer reader' };
+  const all = await (await fetch(`${server.url}/api/records`, { headers: READER })).json();
+  assert.equal(all.length, 3, 'what can be had is listed');
+  for (const { name, url, size, available, state } of all) {
+    assert.deepEqual([available, state], [true, 'deleted']);
+    assert.equal((await fetch(`${server.url}${url}`, { redirect: 'manual' })).status, 401, 'nobody else is sent there');
+    const sent = await fetch(`${server.url}${url}?download=1`, { headers: READER, redirect: 'manual' });
+    const place = new URL(sent.headers.get('location'));
+    assert.deepEqual([sent.status, place.host, sent.headers.get('cache-control')], [307, endpoint, 'no-store']);
+    assert.ok(Number(place.searchParams.get('X-Amz-Expires')) <= 6 * 3600);
+    const whole = await fetch(place);
+    assert.equal((await whole.arrayBuffer()).byteLength, size);
+    assert.match(whole.headers.get('content-disposition'), new RegExp(`attachment.*${name}`));
+    const part = await fetch(`${server.url}${url}`, { headers: { ...READER, range: 'bytes=0-3' } });
+    assert.deepEqual([part.status, (await part.arrayBuffer()).byteLength], [206, 4]);
+  }
+  const page = await rig.open(`${server.url}/web/records.html#token=reader`);
+  const card = page.locator('#records .record');
+  await until('both with their pictures', async () => (await card.locator('canvas').count()) === 2, { timeout: 20_000 });
+  for (const ending of ['ivf', 'webm']) {
+    await page.click(`[data-name$=".${ending}"]`);
+    await page.waitForFunction(() => document.querySelector('#video').readyState >= 2, null, { timeout: 10_000 });
+    const duration = await page.evaluate(() => document.querySelector('#video').duration);
+    assert.ok(Math.abs(duration - 3) < 0.2, `${ending}: ${duration} s`);
+  }
+  // The page asks whether it is an administrator's.
+  assert.deepEqual(page.consoleLines.filter((line) => /^(error|warning)/.test(line) && !/status of 401/.test(line)), []);
+});
+
+scenario('a store with a certificate of an authority of its own', { timeout: 60_000 }, async (rig) => {
+  const folder = await rig.folder();
+  const keys = await rig.folder();
+  const openssl = (...args) => execFileSync('openssl', args, { cwd: keys, stdio: 'pipe' });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+  openssl('req', '-x509', ...key, '-subj', '/CN=authority', '-keyout', 'root.key', '-out', 'root.pem');
+  openssl('req', '-x509', ...key, '-CA', 'root.pem', '-CAkey', 'root.key', '-subj', '/CN=store', '-addext', 'subjectAltName=IP:127.0.0.1',
+    '-addext', 'basicConstraints=critical,CA:FALSE', '-keyout', 'store.key', '-out', 'store.pem');
+  const port = await freePort();
+  start(rig, port, ['-c', path.join(keys, 'store.pem'), '-k', path.join(keys, 'store.key')]);
+  const ca = readFileSync(path.join(keys, 'root.pem'));
+  const ask = (method, target) => new Promise((resolve, reject) => {
+    const request = https.request({ host: '127.0.0.1', port, path: target, method, headers: SIGNED, ca }, (answer) => {
+      const pieces = [];
+      answer.on('data', (piece) => pieces.push(piece));
+      answer.on('end', () => resolve({ status: answer.statusCode, body: Buffer.concat(pieces) }));
+    });
+    request.on('error', reject).end();
+  });
+  await until('moto', () => ask('PUT', '/recordings').then(({ status }) => status === 200, () => false), { timeout: 30_000 });
+  const sums = recordings(folder, [9e6, 1000]);
+  const env = environment(folder, `127.0.0.1:${port}`, { S3_USE_SSL: '1' });
+  const stranger = await rig.server(env);
+  await until('it is not trusted', async () => (await list(stranger, 'failed')).length > 0, { timeout: 20_000 });
+  await stranger.process.stop();
+  const server = await rig.server({ ...env, S3_ROOT_FILE: path.join(keys, 'root.pem') });
+  await until('both are uploaded', async () => (await list(server, 'uploaded')).length === 2, { timeout: 20_000 });
+  for (const [name, expected] of sums) assert.equal(sum((await ask('GET', `/recordings/live/one/${name}`)).body), expected);
+});
+
+scenario('another folder is a target too, and what is there is given from there', { timeout: 60_000 }, async (rig) => {
+  const [folder, archive] = [await rig.folder(), await rig.folder()];
+  const sums = recordings(folder, [20e6, 1000]);
+  const env = { RECORD_ENABLED: 'true', RECORD_DIR: folder, ADMIN_TOKEN: 'administrator', UPLOAD_RECORDINGS: 'true', UPLOAD_FOLDER: archive, DELETE_RECORDING_AFTER_UPLOAD: 'true' };
+  const server = await rig.server(env);
+  await until('both are there', async () => (await list(server, 'deleted')).length === 2, { timeout: 20_000 });
+  for (const [name, expected] of sums) {
+    assert.ok(!existsSync(path.join(folder, name)));
+    assert.equal(sum(readFileSync(path.join(archive, name))), expected);
+    const given = await fetch(`${server.url}/records/${name}`);
+    assert.equal(sum(Buffer.from(await given.arrayBuffer())), expected, 'given from there');
+    assert.equal((await fetch(`${server.url}/records/${name}`, { headers: { range: 'bytes=5-9' } })).status, 206);
+  }
+  const all = await (await fetch(`${server.url}/api/records`)).json();
+  assert.deepEqual(all.map(({ size, available }) => [size, available]).sort(), [[1000, true], [20e6, true]]);
 });

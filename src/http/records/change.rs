@@ -11,18 +11,34 @@ use serde::Serialize;
 
 use crate::http::admin::{ACTION, enter};
 use crate::http::error::ApiError;
-use crate::http::gate::{self, Asked, RoomPath};
+use crate::http::gate::{self, Asked, Methods, RoomPath};
 use crate::http::info::{fresh, options};
 use crate::http::records::json::{ChangeOrder, LinkJson, LinkOrder, MarkerOrder, RecordJson};
 use crate::http::records::{CHANGE, record_name};
 use crate::http::{Api, body};
 use crate::limits;
 use crate::notify::now;
+use crate::record::name::RecordName;
 
 #[derive(Serialize)]
 struct Deleted {
     name: String,
     deleted: bool,
+}
+
+/// The name of the recording that an administrator asks for; or the answer, where nothing is to be done.
+async fn enter_one(
+    api: &Api,
+    methods: &Methods,
+    name: RoomPath,
+    asked: Asked,
+) -> Result<Result<RecordName, Response>, ApiError> {
+    let name = record_name(name);
+    let room = name.as_ref().map(|name| Some(name.room())).map_err(Clone::clone);
+    match enter(api, methods, &asked, room).await? {
+        Some(answer) => Ok(Err(answer)),
+        None => Ok(Ok(name?)),
+    }
 }
 
 /// Changes title, tags and whether it is kept; deletes it.
@@ -31,12 +47,10 @@ pub(in crate::http) async fn change(
     name: RoomPath,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let name = record_name(name);
-    let room = name.as_ref().map(|name| Some(name.room())).map_err(Clone::clone);
-    if let Some(answer) = enter(&api, &CHANGE, &Asked::of(&request), room).await? {
-        return Ok(answer);
-    }
-    let name = name?;
+    let name = match enter_one(&api, &CHANGE, name, Asked::of(&request)).await? {
+        Ok(name) => name,
+        Err(answer) => return Ok(answer),
+    };
     if *request.method() == Method::DELETE {
         api.library.delete(&name).await?;
         return Ok(fresh(Json(Deleted { name: name.to_string(), deleted: true })));
@@ -52,12 +66,10 @@ pub(in crate::http) async fn mark(
     name: RoomPath,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let name = record_name(name);
-    let room = name.as_ref().map(|name| Some(name.room())).map_err(Clone::clone);
-    if let Some(answer) = enter(&api, &ACTION, &Asked::of(&request), room).await? {
-        return Ok(answer);
-    }
-    let name = name?;
+    let name = match enter_one(&api, &ACTION, name, Asked::of(&request)).await? {
+        Ok(name) => name,
+        Err(answer) => return Ok(answer),
+    };
     let order: MarkerOrder = body::json(request).await?;
     let recording = api.library.mark(&name, order.at, order.text()?).await?;
     Ok(fresh(Json(RecordJson::new(recording, true))))
@@ -69,12 +81,10 @@ pub(in crate::http) async fn upload(
     name: RoomPath,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let name = record_name(name);
-    let room = name.as_ref().map(|name| Some(name.room())).map_err(Clone::clone);
-    if let Some(answer) = enter(&api, &ACTION, &Asked::of(&request), room).await? {
-        return Ok(answer);
-    }
-    let name = name?;
+    let name = match enter_one(&api, &ACTION, name, Asked::of(&request)).await? {
+        Ok(name) => name,
+        Err(answer) => return Ok(answer),
+    };
     #[cfg(feature = "upload")]
     if let Some(uploader) = &api.uploader {
         return Ok(fresh(Json(RecordJson::new(uploader.retry(&name).await?, true))));

@@ -19,8 +19,10 @@ pub(super) struct RecordJson {
     size: u64,
     /// When it was written last.
     mod_time: String,
-    /// Where its file is.
+    /// Where its file is,
     url: String,
+    /// and whether it can be had there: not where it was uploaded and deleted, and this server cannot fetch it.
+    pub available: bool,
     room: String,
     state: &'static str,
     start: String,
@@ -51,6 +53,7 @@ impl RecordJson {
         Self {
             size,
             url: format!("/records/{name}"),
+            available: state != State::Deleted,
             room: name.room().to_string(),
             name: name.to_string(),
             state: state.name(),

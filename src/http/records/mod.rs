@@ -2,11 +2,14 @@
 //! changes what is known of it, and deletes it.
 
 mod change;
+#[cfg(feature = "upload")]
+mod elsewhere;
 mod file;
 mod json;
 mod range;
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
@@ -21,6 +24,7 @@ use crate::http::records::json::RecordJson;
 use crate::id::RoomName;
 use crate::limits;
 use crate::notify::now;
+use crate::record::library::Recording;
 use crate::record::library::query::Query;
 use crate::record::name::RecordName;
 use crate::record::sheet::State as RecordState;
@@ -46,8 +50,14 @@ pub(super) async fn list(State(api): State<Arc<Api>>, request: Request) -> Resul
         let api = api.clone();
         move |room: &RoomName| api.auth.covers(&grant, room)
     });
-    let page = api.library.find(asked?, may).await?;
-    let records: Vec<_> = page.recordings.into_iter().map(|recording| RecordJson::new(recording, admin)).collect();
+    let gives = api.gives_uploaded();
+    let page = api.library.find(Query { with_deleted: gives, ..asked? }, may).await?;
+    let json = |recording: Recording| {
+        let mut json = RecordJson::new(recording, admin);
+        json.available |= gives;
+        json
+    };
+    let records: Vec<_> = page.recordings.into_iter().map(json).collect();
     let mut answer = fresh(Json(records));
     answer.headers_mut().insert(TOTAL, page.total.into());
     Ok(answer)
@@ -95,18 +105,26 @@ pub(super) async fn file(State(api): State<Arc<Api>>, name: RoomPath, request: R
     if *request.method() == Method::OPTIONS {
         return Ok(options(&METHODS));
     }
-    if !has_link(&api, &name, &request) {
-        gate::reader(&api, &Asked::of(&request), Some(name.room())).await?;
-    }
-    let download = api.library.download(&name).await?;
+    let until = match link_until(&api, &name, &request) {
+        Some(until) => Some(until),
+        None => gate::reader(&api, &Asked::of(&request), Some(name.room())).await?.and_then(|grant| grant.expires_at),
+    };
     let to_keep = query(&request, "download").is_some_and(|value| value == "1");
-    file::answer(download, &name, to_keep, &request.into_parts().0).await
+    let request = request.into_parts().0;
+    #[cfg(feature = "upload")]
+    if let Some(answer) = elsewhere::answer(&api, &name, to_keep, &request, until).await? {
+        return Ok(answer);
+    }
+    #[cfg(not(feature = "upload"))]
+    let _ = until;
+    let download = api.library.download(&name).await?;
+    file::answer(download, &name, to_keep, &request).await
 }
 
-/// Who shows a link that holds needs nothing else.
-fn has_link(api: &Api, name: &RecordName, request: &Request) -> bool {
-    let until = query(request, "expires").and_then(|until| until.parse().ok());
-    let (Some(until), Some(signature)) = (until, query(request, "signature")) else { return false };
-    let since = now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
-    api.library.signer().holds(name, until, signature, since.as_secs())
+/// Who shows a link that holds needs nothing else: until then.
+fn link_until(api: &Api, name: &RecordName, request: &Request) -> Option<SystemTime> {
+    let until = query(request, "expires")?.parse().ok()?;
+    let since = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let holds = api.library.signer().holds(name, until, query(request, "signature")?, since.as_secs());
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(until)).filter(|_| holds)
 }

@@ -8,11 +8,9 @@ use std::pin::Pin;
 use axum::body::{Body, Bytes};
 use http::{Request, Response};
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use ureq::Agent;
-use ureq::tls::{Certificate, RootCerts};
 
+use crate::fetch;
 use crate::http::tls::TlsError;
 use crate::limits;
 
@@ -23,18 +21,11 @@ pub(super) struct Client {
 impl Client {
     /// One that trusts what `root` says, or what browsers trust.
     pub fn new(root: Option<&Path>) -> Result<Self, TlsError> {
-        let mut tls = ureq::tls::TlsConfig::builder();
-        if let Some(path) = root {
-            let bad = |problem: String| TlsError::File { path: path.display().to_string(), problem };
-            let roots = CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))?;
-            let roots: Vec<_> = roots.filter_map(Result::ok).collect();
-            if roots.is_empty() {
-                return Err(bad("it has no certificate".into()));
-            }
-            let roots: Vec<_> = roots.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-            tls = tls.root_certs(RootCerts::from(roots.into_iter()));
-        }
-        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).tls_config(tls.build());
+        let tls = fetch::trusting(root).map_err(|problem| {
+            let path = root.map(|path| path.display().to_string()).unwrap_or_default();
+            TlsError::File { path, problem }
+        })?;
+        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).tls_config(tls);
         let config = config.timeout_global(Some(limits::ACME_REQUEST_TIME));
         Ok(Self { agent: config.user_agent(concat!("rillcast/", env!("CARGO_PKG_VERSION"))).build().into() })
     }

@@ -114,7 +114,11 @@ impl Catalog {
             (Kind::Sheet, State::Deleted) => State::Deleted,
             (Kind::Sheet, _) => return Ok(None),
         };
-        let (name, size, modified) = (name.clone(), seen.size, seen.modified);
+        // Of what is elsewhere only it is known what it was.
+        let gone = sheet.upload.as_ref().filter(|_| seen.kind == Kind::Sheet);
+        let size = gone.map_or(seen.size, |upload| upload.size.unwrap_or(0));
+        let modified = gone.and_then(|upload| upload.modified).unwrap_or(seen.modified);
+        let name = name.clone();
         Ok(Some(Recording { name, size, modified, state, readable, sheet }))
     }
 

@@ -184,10 +184,12 @@ fn condition(query: &Query, rooms: Option<&[String]>) -> (String, Vec<Value>) {
         terms.push(text.to_owned());
         values.push(value);
     };
-    match query.state {
-        Some(state) => term("state = ?", Value::from(state.name().to_owned())),
+    if let Some(state) = query.state {
+        term("state = ?", Value::from(state.name().to_owned()));
+    } else {
         // What has no file, or none yet, is not in the list.
-        None => term("state NOT IN ('recording', ?)", Value::from(State::Deleted.name().to_owned())),
+        let hidden = if query.with_deleted { State::Recording } else { State::Deleted };
+        term("state NOT IN ('recording', ?)", Value::from(hidden.name().to_owned()));
     }
     if let Some(room) = &query.room {
         term("room = ?", Value::from(room.as_str().to_owned()));

@@ -209,7 +209,14 @@ impl Library {
     /// # Errors
     /// [`RecordError`]
     pub async fn download(&self, name: &RecordName) -> Result<Download, RecordError> {
-        let folder = self.on()?.folder.clone();
+        self.download_from(self.on()?.folder.clone(), name).await
+    }
+
+    /// The same, where its file is in another folder.
+    ///
+    /// # Errors
+    /// [`RecordError`]
+    pub async fn download_from(&self, folder: Folder, name: &RecordName) -> Result<Download, RecordError> {
         let place = self.downloads.clone().try_acquire_owned().map_err(|_| RecordError::Busy)?;
         let name = name.clone();
         let (file, metadata) = self.wait(move || folder.open(&name)).await?;

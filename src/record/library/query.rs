@@ -17,8 +17,10 @@ pub struct Query {
     pub to: Option<SystemTime>,
     /// With all these words in name, title, tags or markers.
     pub text: String,
-    /// In this state; otherwise those that have a file that is whole.
+    /// In this state; otherwise those that have a file that is whole,
     pub state: Option<State>,
+    /// and those too that had one, which is elsewhere now.
+    pub with_deleted: bool,
     /// Number of the page, from 1, and how many are on one; all of them otherwise.
     pub page: Option<(usize, usize)>,
 }

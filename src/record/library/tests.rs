@@ -54,7 +54,7 @@ fn fill(folder: &TestFolder) {
         codecs: vec!["H264".into(), "opus".into()],
         gaps: vec![Gap { at: 1, length: 2 }],
         client: Some("OBS/32".into()),
-        upload: Some(Upload { url: Some("s3://b/k".into()), error: None, tries: 2, next: None }),
+        upload: Some(Upload { url: Some("s3://b/k".into()), tries: 2, ..Upload::default() }),
         ..Sheet::default()
     };
     sheet(folder, "a_av_100.mp4", &full);

@@ -15,7 +15,9 @@ pub(super) enum UploadError {
     Missing(String),
     #[error("the store does not take it: {0}")]
     Store(String),
-    #[error("what the store has is not what was sent")]
+    #[error("the folder that it goes to: {0}")]
+    Folder(io::Error),
+    #[error("what is there is not what was sent")]
     Differs,
     #[error("the file was changed meanwhile")]
     Changed,
@@ -32,8 +34,10 @@ impl UploadError {
     pub fn reason(&self) -> &'static str {
         Self::REASONS[match self {
             Self::Denied(_) => 0,
+            Self::Folder(error) if error.kind() == io::ErrorKind::PermissionDenied => 0,
             Self::Missing(_) => 1,
-            Self::Store(_) => 2,
+            Self::Folder(error) if error.kind() == io::ErrorKind::NotFound => 1,
+            Self::Store(_) | Self::Folder(_) => 2,
             Self::Differs => 3,
             Self::Changed | Self::File(_) | Self::Record(_) => 4,
         }]

@@ -1,19 +1,25 @@
-//! Recordings go to S3: what is whole and not marked as uploaded is sent, verified, and only then marked. The files are
-//! the queue: sheets say what is done, how often it was tried, and when it is tried again.
+//! Recordings go to a bucket or another folder: what is whole and not marked as uploaded is sent, verified, and only
+//! then marked. The files are the queue: sheets say what is done, how often it was tried, and when it is tried again.
 
+mod bucket;
+mod client;
 mod error;
 #[cfg(test)]
 mod fake;
 mod journal;
 mod send;
+mod shelf;
+mod source;
 mod stats;
-mod store;
+mod target;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use http::Method;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -27,20 +33,41 @@ use crate::record::folder::{Folder, Kind};
 use crate::record::library::query::Query;
 use crate::record::library::{Hold, Library, Recording};
 use crate::record::name::RecordName;
-use crate::record::sheet::{Sheet, State};
+use crate::record::sheet::{Sheet, State, Upload};
 use crate::record::upload::error::UploadError;
 use crate::record::upload::send::Sender;
+use crate::record::upload::source::Source;
 use crate::record::upload::stats::Stats;
-use crate::record::upload::store::Store;
+use crate::record::upload::target::Target;
 use crate::secret::Secret;
 
 pub use crate::record::upload::stats::Figures;
 
-/// Where recordings go.
+/// What the operator sets.
 #[derive(Clone, Debug)]
 pub struct UploadConfig {
+    /// Where recordings go.
+    pub target: TargetConfig,
+    /// What was uploaded is deleted here.
+    pub delete_after: bool,
+}
+
+/// Where recordings go.
+#[derive(Clone, Debug)]
+pub enum TargetConfig {
+    /// To a bucket of an S3 store.
+    Bucket(Box<BucketConfig>),
+    /// To another folder, which has to be there.
+    Folder(PathBuf),
+}
+
+/// A bucket, and how it is reached.
+#[derive(Clone, Debug)]
+pub struct BucketConfig {
     /// The store: `http://` or `https://`, a host, perhaps a port.
     pub endpoint: String,
+    /// Whom to trust for it, PEM; `None`: those that browsers trust.
+    pub root: Option<PathBuf>,
     /// Its region.
     pub region: String,
     /// The bucket.
@@ -53,8 +80,17 @@ pub struct UploadConfig {
     pub path_style: bool,
     /// What comes before the names, without slashes around it; may be empty.
     pub prefix: String,
-    /// What was uploaded is deleted here.
-    pub delete_after: bool,
+    /// Who asks for a recording that was uploaded is sent there, by a URL that holds for a while: the store's endpoint
+    /// for them.
+    pub presigned: Option<String>,
+}
+
+/// What was uploaded, for who asks for it here.
+pub enum Elsewhere {
+    /// To be asked for there.
+    Url(String),
+    /// To be read.
+    Folder(Folder),
 }
 
 /// Sends recordings, a few at a time.
@@ -72,7 +108,7 @@ impl Uploader {
     /// Begins, on the caller's runtime, and ends with the last reference to it.
     ///
     /// # Errors
-    /// Where the store's address is none.
+    /// Where the target cannot be one: an address that is none, a folder that is not there.
     pub fn start(
         config: &UploadConfig,
         folder: Folder,
@@ -82,7 +118,7 @@ impl Uploader {
         let uploader = Arc::new(Self {
             library: library.clone(),
             bus: bus.clone(),
-            sender: Sender { store: Store::new(config)?, folder },
+            sender: Sender { target: Target::new(&config.target, &folder)?, folder },
             delete_after: config.delete_after,
             stats: Stats::default(),
             wake: Notify::new(),
@@ -96,6 +132,55 @@ impl Uploader {
     #[must_use]
     pub fn figures(&self) -> Figures {
         self.stats.figures()
+    }
+
+    /// Whether what was uploaded can be had here though its file is gone.
+    #[must_use]
+    pub fn gives(&self) -> bool {
+        match &self.sender.target {
+            Target::Bucket(bucket) => bucket.origin().is_some(),
+            Target::Shelf(_) => true,
+        }
+    }
+
+    /// Where those are sent who ask for what was uploaded: scheme, host and port; `None` where nobody is.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        match &self.sender.target {
+            Target::Bucket(bucket) => bucket.origin(),
+            Target::Shelf(_) => None,
+        }
+    }
+
+    /// Where to have one, for who asks with GET or HEAD; `None` where it was not uploaded, or is to be had from here. A
+    /// URL holds for so long; with `to_keep` browsers store it rather than show it.
+    ///
+    /// # Errors
+    /// [`RecordError`]
+    pub async fn elsewhere(
+        &self,
+        name: &RecordName,
+        method: &Method,
+        to_keep: bool,
+        time: Duration,
+    ) -> Result<Option<Elsewhere>, RecordError> {
+        let recording = self.library.get(name).await?;
+        let url = recording.sheet.upload.and_then(|upload| upload.url);
+        // It may have gone to another place than today's.
+        if url.is_none_or(|url| url != self.sender.target.url(name)) {
+            return Ok(None);
+        }
+        match (&self.sender.target, recording.state) {
+            (Target::Bucket(bucket), State::Uploaded | State::Deleted) => {
+                let url = bucket.presign(method.clone(), name, to_keep, time).await;
+                url.map(|url| url.map(Elsewhere::Url)).map_err(|error| {
+                    warn!(record = %name, %error, "no URL was made for it");
+                    RecordError::NotFound
+                })
+            }
+            (Target::Shelf(shelf), State::Deleted) => Ok(Some(Elsewhere::Folder(shelf.folder().clone()))),
+            _ => Ok(None),
+        }
     }
 
     /// Tries one again now, whenever it was to be.
@@ -210,10 +295,10 @@ impl Uploader {
         if let Err(error) = told {
             warn!(record = %name, %error, "what became of an upload was not noted");
         }
-        if let Ok(seen) = sent
+        if let Ok(source) = sent
             && self.delete_after
         {
-            match self.library.delete_media(name, seen).await {
+            match self.library.delete_media(name, (source.size, source.modified)).await {
                 Ok(()) => info!(record = %name, "an uploaded recording was deleted here"),
                 Err(RecordError::Kept) => {}
                 Err(error) => {
@@ -225,30 +310,34 @@ impl Uploader {
         release(hold).await;
     }
 
-    /// All of it: size and time of the file that is there now.
-    async fn send(&self, recording: Recording) -> Result<(u64, SystemTime), UploadError> {
+    /// All of it.
+    async fn send(&self, recording: Recording) -> Result<Source, UploadError> {
         let name = &recording.name;
-        let seen = self.sender.send(name, &self.stats).await?;
-        let url = self.sender.store.url(name);
-        let note = |sheet: &mut Sheet, url: &str| {
-            let upload = sheet.upload.get_or_insert_default();
-            (upload.url, upload.error, upload.next) = (Some(url.to_owned()), None, None);
+        let source = self.sender.send(name, &self.stats).await?;
+        let url = self.sender.target.url(name);
+        let sent = Upload {
+            url: Some(url.clone()),
+            size: Some(source.size),
+            modified: Some(source.modified),
+            ..Upload::default()
+        };
+        let note = |sheet: &mut Sheet, sent: Upload| {
+            let tries = sheet.upload.as_ref().map_or(1, |upload| upload.tries);
+            sheet.upload = Some(Upload { tries, ..sent });
             sheet.state = State::Uploaded;
         };
         let mut sheet = recording.sheet.clone();
-        note(&mut sheet, &url);
+        note(&mut sheet, sent.clone());
         self.sender.send_sheet(name, &sheet).await?;
-        let noted = url.clone();
-        self.library
-            .update(name, move |_, sheet| {
-                note(sheet, &noted);
-                Ok(())
-            })
-            .await?;
+        let noted = self.library.update(name, move |_, sheet| {
+            note(sheet, sent);
+            Ok(())
+        });
+        noted.await?;
         self.stats.finish();
         self.bus.tell(Some(name.room()), What::RecordUploaded { record: name.as_str().into() });
-        info!(record = %name, bytes = seen.0, %url, "a recording was uploaded");
-        Ok(seen)
+        info!(record = %name, bytes = source.size, %url, "a recording was uploaded");
+        Ok(source)
     }
 
     /// It is uploaded and stays so; to look again is to read all of it from the store.

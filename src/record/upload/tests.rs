@@ -31,23 +31,31 @@ fn name(text: &str) -> RecordName {
     RecordName::parse(text).unwrap()
 }
 
+fn bucket(store: &FakeS3) -> BucketConfig {
+    BucketConfig {
+        endpoint: store.url.clone(),
+        root: None,
+        region: "us-east-1".into(),
+        bucket: "bucket".into(),
+        access_key: Secret::new("access"),
+        secret_key: Secret::new("swordfish"),
+        path_style: true,
+        prefix: "live/one".into(),
+        presigned: None,
+    }
+}
+
 impl Server {
     fn new(store: &FakeS3, delete_after: bool) -> Self {
+        Self::to(TargetConfig::Bucket(Box::new(bucket(store))), delete_after)
+    }
+
+    fn to(target: TargetConfig, delete_after: bool) -> Self {
         let folder = TestFolder::new("upload");
         let bus = Arc::new(Bus::default());
         let record = RecordConfig { enabled: true, folder: folder.path.clone(), ..RecordConfig::default() };
         let library = Arc::new(Library::open(&record, Some(bus.clone())).unwrap());
-        let config = UploadConfig {
-            endpoint: store.url.clone(),
-            region: "us-east-1".into(),
-            bucket: "bucket".into(),
-            access_key: Secret::new("access"),
-            secret_key: Secret::new("swordfish"),
-            path_style: true,
-            prefix: "live/one".into(),
-            delete_after,
-        };
-        Self { folder, library, bus, config }
+        Self { folder, library, bus, config: UploadConfig { target, delete_after } }
     }
 
     fn file(&self, name: &str, content: &[u8]) {
@@ -96,7 +104,8 @@ async fn what_is_whole_arrives_with_its_sheet_and_stays_here() {
     for (of, content) in [("a_av_1.mp4", &small), ("b_av_2.mp4", &large), ("empty_av_3.mp4", &Vec::new())] {
         let upload = server.until(of, State::Uploaded).await;
         let url = format!("{}{}", store.url, key(of));
-        assert_eq!(upload, Upload { url: Some(url), error: None, tries: 1, next: None }, "{of}");
+        assert_eq!((upload.url, upload.error, upload.tries, upload.next), (Some(url), None, 1, None), "{of}");
+        assert_eq!(upload.size, Some(content.len() as u64), "{of}");
         let shelf = store.shelf();
         assert!(shelf.objects[&key(of)] == *content && shelf.arrivals[&key(of)] == 1, "{of}");
         let sheet: Sheet = serde_json::from_slice(&shelf.objects[&format!("{}.json", key(of))]).unwrap();
@@ -277,6 +286,95 @@ async fn two_are_sent_at_a_time_until_the_last() {
     let shelf = store.shelf();
     assert_eq!(shelf.requests, 30, "look, put, look, get, sheet");
     assert!(shelf.beside > 18, "{} of 30 beside another", shelf.beside);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_here_is_had_from_the_bucket() {
+    let store = FakeS3::start().await;
+    for place in [None, Some(store.url.clone()), Some("https://media.example".to_owned())] {
+        let config = BucketConfig { presigned: place.clone(), ..bucket(&store) };
+        let server = Server::to(TargetConfig::Bucket(Box::new(config)), true);
+        let content = content(7, 1000);
+        server.file("a_av_1.mp4", &content);
+        let uploader = server.start();
+        server.until("a_av_1.mp4", State::Deleted).await;
+        let recording = server.library.get(&name("a_av_1.mp4")).await.unwrap();
+        assert_eq!(recording.size, 1000, "what is elsewhere is as large as it was");
+        assert!(recording.modified < now() - Duration::from_secs(50), "and as old");
+        assert_eq!((uploader.gives(), uploader.origin()), (place.is_some(), place.as_deref()));
+        let time = Duration::from_mins(10);
+        let had = uploader.elsewhere(&name("a_av_1.mp4"), &Method::GET, true, time).await.unwrap();
+        let Some(place) = place else {
+            assert!(had.is_none());
+            continue;
+        };
+        let Some(Elsewhere::Url(url)) = had else { panic!("no URL") };
+        for part in [place.as_str(), &key("a_av_1.mp4"), "X-Amz-Expires=600", "X-Amz-Signature=", "attachment"] {
+            assert!(url.contains(part), "{part}: {url}");
+        }
+        assert!(!url.contains("swordfish"), "{url}");
+        assert!(matches!(
+            uploader.elsewhere(&name("b_av_1.mp4"), &Method::GET, false, time).await,
+            Err(RecordError::NotFound)
+        ));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_gets_what_a_bucket_gets() {
+    let shelf = TestFolder::new("shelf");
+    let server = Server::to(TargetConfig::Folder(shelf.path.clone()), true);
+    let (small, large) = (content(1, 1000), content(2, LARGE));
+    for (name, content) in [("a_av_1.mp4", &small), ("b_av_2.mp4", &large), ("empty_av_3.mp4", &Vec::new())] {
+        server.file(name, content);
+    }
+    // The server ended in the middle of one, and somebody has put something else where the other one goes.
+    shelf.file(".b_av_2.mp4.arriving", &large[..9 << 20], Duration::ZERO);
+    shelf.file("a_av_1.mp4", &large[..1000], Duration::ZERO);
+    let uploader = server.start();
+    for (of, content) in [("a_av_1.mp4", &small), ("b_av_2.mp4", &large), ("empty_av_3.mp4", &Vec::new())] {
+        let upload = server.until(of, State::Deleted).await;
+        assert!(std::fs::read(shelf.path.join(of)).unwrap() == *content, "{of}");
+        assert_eq!(upload.url, Some(shelf.path.join(of).display().to_string()));
+        assert!(!server.folder.path.join(of).exists(), "{of}");
+        let Ok(Some(Elsewhere::Folder(folder))) =
+            uploader.elsewhere(&name(of), &Method::GET, false, Duration::from_secs(1)).await
+        else {
+            panic!("{of} is nowhere")
+        };
+        assert_eq!(folder.open(&name(of)).unwrap().1.len(), content.len() as u64);
+        let sheet: Sheet =
+            serde_json::from_slice(&std::fs::read(shelf.path.join(format!("{of}.json"))).unwrap()).unwrap();
+        assert_eq!(sheet.state, State::Uploaded);
+    }
+    let sent = uploader.figures().bytes;
+    assert_eq!(sent, 1000 + (12 << 20), "the first piece of the large one was there");
+    let hidden = std::fs::read_dir(&shelf.path).unwrap().filter_map(Result::ok);
+    assert_eq!(hidden.filter(|entry| entry.file_name().to_string_lossy().starts_with('.')).count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_takes_nothing_costs_nothing() {
+    let shelf = TestFolder::new("shelf-gone");
+    let server = Server::to(TargetConfig::Folder(shelf.path.clone()), true);
+    let uploader = server.start();
+    std::fs::remove_dir_all(&shelf.path).unwrap();
+    server.file("a_av_1.mp4", b"video");
+    let upload = server.until("a_av_1.mp4", State::Failed).await;
+    assert!(upload.error.is_some_and(|error| error.contains("folder")) && upload.next.is_some());
+    assert!(uploader.figures().failures.contains(&("missing", 1)));
+    assert!(server.folder.path.join("a_av_1.mp4").exists() && !shelf.path.exists());
+    // What had arrived of something else is found to differ, and sent from its beginning.
+    std::fs::create_dir(&shelf.path).unwrap();
+    shelf.file(".a_av_1.mp4.arriving", b"other", Duration::ZERO);
+    uploader.retry(&name("a_av_1.mp4")).await.unwrap();
+    server.until("a_av_1.mp4", State::Deleted).await;
+    assert_eq!(std::fs::read(shelf.path.join("a_av_1.mp4")).unwrap(), b"video");
+    for bad in [server.folder.path.clone(), shelf.path.join("none"), shelf.path.join("a_av_1.mp4")] {
+        let config = UploadConfig { target: TargetConfig::Folder(bad.clone()), delete_after: false };
+        let folder = Folder::new(&server.folder.path);
+        assert!(Uploader::start(&config, folder, &server.library, &server.bus).is_err(), "{}", bad.display());
+    }
 }
 
 #[test]
