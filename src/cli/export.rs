@@ -1,10 +1,14 @@
 //! `rillcast export`: recordings into one file, or a part of one.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
+use crate::cli::serve::stop_signal;
 use crate::cli::{Failure, print};
 use crate::media::export::{self, ExportError, Window};
 use crate::media::{Container, Reader};
@@ -94,21 +98,23 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         eprintln!("begins at {:.3} s", start.at.as_secs_f64());
     }
 
+    let stopped = on_signal()?;
     let unfinished = Unfinished::new(&args.output)?;
     let shows = std::io::stderr().is_terminal();
-    let bar = |share: f64| {
+    let go_on = |share: f64| {
         if shows {
-            eprint!("\r{:3.0} %", share * 100.0);
+            eprint!("\r{}", bar(share));
             let _ = std::io::stderr().flush();
         }
+        !stopped.load(Ordering::Relaxed)
     };
     let mut out = unfinished.file.try_clone().map_err(Failure::failed)?;
-    let exported = export::export(readers, container, window, &start, &mut out, bar);
+    let exported = export::export(readers, container, window, &start, &mut out, go_on);
     if shows {
-        eprint!("\r     \r");
+        eprint!("\r{}\r", " ".repeat(bar(1.0).len()));
     }
     let exported = exported.map_err(|error| Failure::failed(format!("{}: {error}", args.output.display())))?;
-    unfinished.finish(&args.output)?;
+    unfinished.finish(&args.output, args.force)?;
     if exported.is_cut_off {
         eprintln!("an input was cut off or is damaged: what is in front of that was taken");
     }
@@ -123,6 +129,28 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         exported.duration.as_secs_f64(),
         exported.size
     ))
+}
+
+/// As a line of text.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to its width")]
+fn bar(share: f64) -> String {
+    const WIDTH: usize = 40;
+    let share = share.clamp(0.0, 1.0);
+    let done = (share * 40.0) as usize;
+    format!("[{}{}] {:3.0} %", "#".repeat(done), "-".repeat(WIDTH - done), share * 100.0)
+}
+
+/// True once somebody wants the program to end: what it has written is to go first.
+fn on_signal() -> Result<Arc<AtomicBool>, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    let stop = runtime.block_on(async { stop_signal() }).map_err(Failure::failed)?;
+    let stopped = Arc::new(AtomicBool::new(false));
+    let tell = stopped.clone();
+    thread::spawn(move || {
+        runtime.block_on(stop);
+        tell.store(true, Ordering::Relaxed);
+    });
+    Ok(stopped)
 }
 
 fn output_kind(path: &Path) -> Result<Container, Failure> {
@@ -175,11 +203,21 @@ impl Unfinished {
         Ok(Self { path, file, is_done: false })
     }
 
-    fn finish(mut self, output: &Path) -> Result<(), Failure> {
-        let finished = self.file.sync_all().and_then(|()| fs::rename(&self.path, output));
+    fn finish(mut self, output: &Path, force: bool) -> Result<(), Failure> {
+        let name = || if force { fs::rename(&self.path, output) } else { self.name_new(output) };
+        let finished = self.file.sync_all().and_then(|()| name());
         finished.map_err(|error| Failure::failed(format!("{}: {error}", output.display())))?;
-        self.is_done = true;
+        self.is_done = force;
         Ok(())
+    }
+
+    /// Where nobody has put a file of that name meanwhile.
+    fn name_new(&self, output: &Path) -> io::Result<()> {
+        fs::hard_link(&self.path, output).or_else(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Err(error),
+            // A file system without links.
+            _ => fs::rename(&self.path, output),
+        })
     }
 }
 
@@ -194,6 +232,14 @@ impl Drop for Unfinished {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bars_are_of_one_length() {
+        for (share, done) in [(0.0, 0), (0.5, 20), (0.999, 39), (1.0, 40), (2.0, 40)] {
+            assert_eq!(bar(share).matches('#').count(), done, "{share}");
+            assert_eq!(bar(share).matches(['#', '-']).count(), 40, "{share}");
+        }
+    }
 
     #[test]
     fn times() {

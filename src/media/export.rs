@@ -23,6 +23,9 @@ pub enum ExportError {
     /// Two pictures, or two sounds.
     #[error("more than one track of a kind")]
     Tracks,
+    /// Somebody wanted it no longer.
+    #[error("stopped")]
+    Stopped,
     /// In what was asked for.
     #[error("there is no frame to begin with")]
     Empty,
@@ -116,7 +119,7 @@ fn codec_of<R: Read + Seek>(reader: &Reader<R>, kind: MediaKind) -> Option<Codec
     reader.tracks().iter().map(|track| track.codec).find(|codec| codec.kind() == kind)
 }
 
-/// Writes the output, which is empty so far. `progress` is told which share is done, from 0 to 1.
+/// Writes the output, which is empty so far. `go_on` is told which share is done, from 0 to 1, and says whether to.
 ///
 /// # Errors
 /// [`ExportError`]; what is in the output then is of no use.
@@ -126,7 +129,7 @@ pub fn export<R: Read + Seek, W: Write + Seek>(
     window: Window,
     start: &Start,
     out: &mut W,
-    mut progress: impl FnMut(f64),
+    mut go_on: impl FnMut(f64) -> bool,
 ) -> Result<Exported, ExportError> {
     check(&inputs, container)?;
     let first = start.picture.as_ref().map(|sample| sample.data.clone()).unwrap_or_default();
@@ -168,7 +171,9 @@ pub fn export<R: Read + Seek, W: Write + Seek>(
             file.flush()?;
             next_cut = since + Duration::from_secs(1);
             waiting = 0;
-            progress(done(&lines));
+            if !go_on(done(&lines)) {
+                return Err(ExportError::Stopped);
+            }
         }
         waiting += sample.data.len();
         match muxer.write(&sample, &mut file.output) {

@@ -40,9 +40,12 @@ pub fn mend(desk: &Desk, name: &RecordName) -> Result<(), WriteError> {
         info!(record = %name, bytes = part.length(), "a left-over recording had no frame in it");
         return Ok(part.discard()?);
     }
+    // When it was written last, not when it was mended: lists and rules go by that.
+    let modified = part.file().metadata()?.modified()?;
     let cut = part.length().saturating_sub(repair.length);
     part.truncate(repair.length)?;
     part.write(&mut repair.output)?;
+    part.file().set_modified(modified)?;
     part.finish()?;
     desk.stats.recover();
     info!(record = %name, seconds = repair.duration.as_secs_f64(), cut, "a left-over recording was mended");

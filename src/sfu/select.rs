@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How often the choice is made again.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// How often the choice is made again: as often as the meter knows something new.
+const INTERVAL: Duration = Duration::from_millis(250);
 /// Another layer has to be better by a quarter before a switch is worth its key frame.
 const MARGIN: (u64, u64) = (5, 4);
 

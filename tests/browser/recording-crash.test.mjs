@@ -1,7 +1,7 @@
 // What is left of a recording when its server dies, and when its disk is full. `KILLS` sets how often.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { makeClip, makeTone } from '../clients/clip.mjs';
 import { scenario, sleep, until } from './harness.mjs';
@@ -30,6 +30,8 @@ scenario(`a server that is killed ${KILLS} times leaves recordings that play`, {
     const length = (Date.now() - began) / 1000;
     await server.process.kill('SIGKILL');
     const left = await recordings(folder);
+    const pause = 1500;
+    await sleep(pause);
     assert.ok(left.length > 0 && left.every((name) => name.endsWith('.part')), `${left}`);
     for (const name of left) {
       const seen = await probe(path.join(folder, name));
@@ -40,6 +42,10 @@ scenario(`a server that is killed ${KILLS} times leaves recordings that play`, {
     const again = await rig.server(env);
     const mended = await written(folder);
     assert.equal(mended.length, left.length);
+    for (const name of left) {
+      const age = Date.now() - (await stat(path.join(folder, name.replace(/\.part$/, '')))).mtimeMs;
+      assert.ok(age > pause, `${name} is as old as it was: ${age} ms`);
+    }
     for (const name of mended) {
       assert.equal(await complaints(path.join(folder, name)), '', name);
       for (const stream of await probe(path.join(folder, name))) {

@@ -1,9 +1,12 @@
 //! `rillcast export`: the same pictures and packets in another file, and parts of them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use rillcast::media::export::{Window, export, find_start};
 use rillcast::media::{Container, Reader};
@@ -146,6 +149,30 @@ fn what_is_refused() {
     assert_eq!(probe(&folder.0.join("there.webm"), MediaKind::Audio).0, 0);
 }
 
+/// Who stops it finds nothing half written.
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    let folder = Folder::new("export-stopped");
+    let (_, name) = recording(&folder, Codec::Vp8);
+    // Its frames again and again: enough to be in the middle of it.
+    let one = fs::read(folder.0.join(name)).unwrap();
+    let long = one.iter().copied().chain(one[32..].iter().copied().cycle().take(80_000_000)).collect::<Vec<u8>>();
+    fs::write(folder.0.join(name), long).unwrap();
+    let files = || fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>();
+    let before = files();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rillcast"));
+    command.args(["export", name, "-o", "long.webm"]).current_dir(&folder.0).stdin(Stdio::null());
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    while files() == before {
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("stopped"), "{said}");
+    assert_eq!(files(), before);
+}
+
 #[test]
 fn unfinished_files() {
     let folder = Folder::new("export-part");
@@ -209,7 +236,7 @@ fn damage() {
                 let Ok(start) = find_start(open().filter(|_| has_picture), Window::default()) else { continue };
                 let mut out = Cursor::new(Vec::new());
                 let window = Window::default();
-                if let Ok(done) = export(vec![reader], Container::Mp4, window, &start, &mut out, |_| {}) {
+                if let Ok(done) = export(vec![reader], Container::Mp4, window, &start, &mut out, |_| true) {
                     let most = media.frames.len() as u64;
                     assert!(done.pictures + done.sounds <= most, "{container:?} {done:?}");
                     assert_eq!(done.size, out.get_ref().len() as u64);
