@@ -59,6 +59,29 @@ for (const [codec, formats] of Object.entries(FORMATS)) {
   }
 }
 
+// A room begins with the first key frame that comes, and goes over to the best layer at that one's next.
+scenario('of a simulcast publisher the best layer is recorded', { timeout: 60_000 }, async (rig) => {
+  const folder = await rig.folder();
+  const server = await rig.server({ RECORD_ENABLED: 'true', RECORD_DIR: folder, RECORD_FORMAT: 'webm' });
+  const publisher = await publish(rig, server.whip('studio'), { simulcast: true, width: 960, height: 540 });
+  const best = async () => (await snapshot(publisher)).layers.find(({ rid }) => rid === 'f')?.framesEncoded ?? 0;
+  await until('the best layer is sent', async () => (await best()) > 0, { timeout: 15_000, every: 20 });
+  const began = Date.now();
+  await sleep(8000);
+  const sent = await best();
+  await publisher.evaluate(() => window.publisher.leave());
+  const seconds = (Date.now() - began) / 1000;
+  const streams = [];
+  for (const name of await written(folder)) streams.push(...(await probe(path.join(folder, name))).filter(({ kind }) => kind === 'video'));
+  const large = streams.filter(({ width }) => width === 960);
+  const frames = large.reduce((sum, stream) => sum + stream.frames, 0);
+  rig.figure('files of a simulcast publisher', streams.map(({ width, height, frames }) => `${width}x${height}: ${frames}`).join(', '));
+  rig.figure('best layer: frames recorded of those encoded', `${frames} of ${sent} in ${seconds.toFixed(1)} s`);
+  assert.equal(large.length, 1, 'it stays with the best one');
+  assert.ok(frames > sent - 60, `${frames} of ${sent} frames`);
+  assert.ok(streams.length <= 3, JSON.stringify(streams));
+});
+
 scenario('a folder that goes is missed, told, and made anew', {}, async (rig) => {
   const folder = path.join(await rig.folder(), 'records');
   const server = await rig.server({ RECORD_ENABLED: 'true', RECORD_DIR: folder, RECORD_FORMAT: 'webm', ADMIN_TOKEN: 'admin' });
