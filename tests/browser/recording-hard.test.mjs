@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { makeClip, makeTone } from '../clients/clip.mjs';
-import { REPOSITORY, rillcastBinary, scenario } from './harness.mjs';
+import { REPOSITORY, publish, rillcastBinary, scenario, sleep, snapshot } from './harness.mjs';
 import { Host, cable, unavailable } from './namespaces.mjs';
 import { complaints, probe, sheet, written } from './recording.mjs';
+import { roughLine } from './rough-line.mjs';
 
 const SECONDS = Number(process.env.LOSS_SECONDS ?? 10);
 
@@ -39,6 +40,45 @@ scenario('2 % loss on the way in: what is missing in the recording is what is lo
   assert.ok(Number(repaired) > 10, 'the network did lose');
   assert.ok(SECONDS * 30 - frames <= Number(lost) + 1, `${frames} frames, ${lost} packets lost`);
 });
+
+const clients = {
+  Chromium: async (rig, line) => {
+    const publisher = await publish(rig, line.whip('studio'), { codec: 'VP8' });
+    await sleep(SECONDS * 1000);
+    const { layers } = await snapshot(publisher);
+    await publisher.evaluate(() => window.publisher.leave());
+    return layers[0].framesEncoded;
+  },
+  'rillcast publish': async (rig, line) => {
+    const media = await rig.folder();
+    const clip = await makeClip({ codec: 'VP8', folder: media, gop: 60, seconds: SECONDS, bitrate: 2_000_000, noise: 20 });
+    const tone = await makeTone({ folder: media, seconds: SECONDS });
+    const publisher = rig.rillcast(['publish', clip, tone, line.whip('studio')]);
+    assert.equal(await publisher.exited, 0, publisher.output);
+    return SECONDS * 30;
+  },
+};
+
+for (const [client, send] of Object.entries(clients)) {
+  scenario(`${client} by a line that loses 2 % and delays 5 %: no frame is missing but for what was lost for good`, { timeout: 60_000 + 2_000 * SECONDS }, async (rig) => {
+    const folder = await rig.folder();
+    const server = await rig.server({ MEDIA_TCP_PORT: 'off', MEDIA_WORKERS: '1', RECORD_ENABLED: 'true', RECORD_DIR: folder });
+    const line = await roughLine(rig, server);
+    const sent = await send(rig, line);
+    const [ended] = await server.process.says(/session ended.*role="publisher".*|.*role="publisher".*session ended.*/);
+    const number = (name) => Number(ended.match(new RegExp(` ${name}=(\\d+)`))[1]);
+    let frames = 0;
+    for (const name of await written(folder)) {
+      assert.equal(await complaints(path.join(folder, name)), '', name);
+      if (name.includes('_video_')) frames += (await probe(path.join(folder, name)))[0].frames;
+    }
+    const { packets, dropped, late } = line.counts;
+    const [repaired, lost] = [number('repaired'), number('lost')];
+    rig.figure(`${client} by a rough line`, `${packets} packets, ${dropped} dropped, ${late} late; ${repaired} repaired, ${lost} lost for good; ${frames} of ${sent} frames recorded`);
+    assert.ok(dropped > 5 && late > 20 && repaired > 5, 'the line was rough');
+    assert.ok(sent - frames <= lost + 1, `${frames} of ${sent} frames, ${lost} packets lost`);
+  });
+}
 
 scenario('a disk that stands still for 16 s: the recording has a gap, who watches has none', { timeout: 90_000 }, async (rig) => {
   const folder = await rig.folder();
