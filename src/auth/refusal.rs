@@ -1,4 +1,5 @@
-//! Why somebody may not: for the counters and the log. A client hears `unauthorized`, whatever it was.
+//! Why somebody may not: for the counters and the log. A client hears `unauthorized`, whatever it was; but where
+//! nobody could be asked, that it may try again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +12,12 @@ macro_rules! refusals {
         }
 
         impl Refusal {
+            /// Says nothing of the credential: nobody could be asked whether it is good.
+            #[must_use]
+            pub fn is_outage(self) -> bool {
+                matches!(self, Self::WebhookFailed | Self::WebhookBusy)
+            }
+
             /// All of them, in the order of their numbers.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
@@ -68,7 +75,7 @@ refusals! {
     Denied = "webhook_denied",
     /// The webhook did not answer in time, or not as it should.
     WebhookFailed = "webhook_failed",
-    /// As many questions as there may be wait for the webhook's answer.
+    /// The webhook was asked so many questions already that it had no time for one more.
     WebhookBusy = "webhook_busy",
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::warn;
 
 use crate::auth::digest::Digest;
@@ -87,7 +87,12 @@ impl Webhook {
     }
 
     async fn fetch(&self, question: Question) -> Result<Answer, Refusal> {
-        let _place = self.places.try_acquire().map_err(|_| Refusal::WebhookBusy)?;
+        let place = timeout(limits::AUTH_WEBHOOK_WAIT, self.places.acquire());
+        let _place = place.await.ok().and_then(Result::ok).ok_or(Refusal::WebhookBusy)?;
+        // Somebody may have asked the same while this one waited.
+        if let Some(answer) = self.remembered(&question) {
+            return Ok(answer);
+        }
         let body = Body {
             action: question.action.name(),
             room: question.room.as_deref(),

@@ -90,20 +90,43 @@ async fn what_is_no_clear_yes_is_a_no() {
 async fn a_slow_or_absent_one_refuses_in_time_and_holds_few() {
     let (server, auth) = start(200, "{\"allow\": true}").await;
     server.delay(Duration::from_mins(1));
-    let auth = Arc::new(auth);
-    let asks = (0..50).map(|n| {
-        let auth = auth.clone();
-        tokio::spawn(async move { ask(&auth, Some(&format!("t{n}")), Action::Play).await.unwrap_err() })
-    });
-    let mut refusals = Vec::new();
-    for verdict in asks.collect::<Vec<_>>() {
-        refusals.push(verdict.await.unwrap());
-    }
-    let busy = refusals.iter().filter(|refusal| **refusal == Refusal::WebhookBusy).count();
-    let failed = refusals.iter().filter(|refusal| **refusal == Refusal::WebhookFailed).count();
-    assert_eq!((busy, failed), (50 - limits::AUTH_WEBHOOK_QUESTIONS, limits::AUTH_WEBHOOK_QUESTIONS));
+    let refusals = ask_at_once(Arc::new(auth), |number| format!("t{number}")).await;
+    let of = |refusal| refusals.iter().filter(|verdict| **verdict == Err(refusal)).count();
+    assert_eq!(of(Refusal::WebhookBusy) + of(Refusal::WebhookFailed), 50);
+    assert!(of(Refusal::WebhookFailed) >= limits::AUTH_WEBHOOK_QUESTIONS, "{refusals:?}");
+    assert!(refusals.iter().flatten().count() == 0 && Refusal::WebhookBusy.is_outage() && !Refusal::Denied.is_outage());
     let gone = AuthConfig { webhook_url: Some("http://127.0.0.1:1/".into()), ..AuthConfig::default() };
     let auth = Authenticator::new(&gone);
     assert!(auth.is_enabled());
     assert_eq!(ask(&auth, None, Action::Play).await, Err(Refusal::WebhookFailed));
+}
+
+#[tokio::test]
+async fn many_at_once_wait_for_each_other_and_the_same_question_is_asked_but_by_the_first() {
+    let (server, auth) = start(200, "{\"allow\": true}").await;
+    server.delay(Duration::from_millis(20));
+    let auth = Arc::new(auth);
+    for verdict in ask_at_once(auth.clone(), |number| format!("t{number}")).await {
+        assert_eq!(verdict, Ok(()));
+    }
+    assert_eq!(server.requests().len(), 50);
+    for verdict in ask_at_once(auth, |_| "the same".to_owned()).await {
+        assert_eq!(verdict, Ok(()));
+    }
+    assert!(server.requests().len() <= 50 + limits::AUTH_WEBHOOK_QUESTIONS, "{}", server.requests().len());
+}
+
+/// Fifty ask for it at the same time.
+async fn ask_at_once(auth: Arc<Authenticator>, token: impl Fn(usize) -> String) -> Vec<Result<(), Refusal>> {
+    let asks: Vec<_> = (0..50)
+        .map(|number| {
+            let (auth, token) = (auth.clone(), token(number));
+            tokio::spawn(async move { ask(&auth, Some(&token), Action::Play).await.map(drop) })
+        })
+        .collect();
+    let mut verdicts = Vec::new();
+    for verdict in asks {
+        verdicts.push(verdict.await.unwrap());
+    }
+    verdicts
 }

@@ -19,11 +19,12 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use crate::auth::{Action, Need};
-use crate::http::Api;
 use crate::http::error::ApiError;
 use crate::http::gate::{self, Asked};
 use crate::http::info::{METHODS, options, query};
-use crate::id::RoomName;
+use crate::http::shares::{Share, Shares};
+use crate::http::{Api, client_address};
+use crate::id::{ClientAddress, RoomName};
 use crate::limits;
 use crate::notify::Notice;
 use crate::notify::bus::{Gap, Reader};
@@ -37,6 +38,7 @@ const HEARTBEAT: &str = ":\n\n";
 pub(super) struct Listeners {
     all: Arc<Semaphore>,
     rooms: Arc<Semaphore>,
+    shares: Shares,
     /// Cut off because they took nothing.
     slow: AtomicU64,
     /// Not admitted because there were too many.
@@ -48,6 +50,7 @@ impl Default for Listeners {
         Self {
             all: Arc::new(Semaphore::new(limits::LISTENERS_OF_ALL)),
             rooms: Arc::new(Semaphore::new(limits::LISTENERS_OF_ROOMS)),
+            shares: Shares::new(limits::LISTENERS_OF_ROOMS_PER_CLIENT),
             slow: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }
@@ -62,13 +65,24 @@ impl Listeners {
         (listening, self.slow.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
     }
 
-    fn admit(&self, admin: bool) -> Result<OwnedSemaphorePermit, ApiError> {
-        let places = if admin { &self.all } else { &self.rooms };
-        places.clone().try_acquire_owned().map_err(|_| {
+    fn admit(&self, client: ClientAddress, admin: bool) -> Result<Admitted, ApiError> {
+        let admitted = || {
+            let share = if admin { None } else { Some(self.shares.enter(client)?) };
+            let places = if admin { &self.all } else { &self.rooms };
+            let place = places.clone().try_acquire_owned();
+            let place = place.map_err(|_| ApiError::Unavailable("as many listen to events as may"))?;
+            Ok(Admitted { _place: place, _share: share })
+        };
+        admitted().inspect_err(|_| {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            ApiError::Unavailable("as many listen to events as may")
         })
     }
+}
+
+/// The place of one who listens.
+struct Admitted {
+    _place: OwnedSemaphorePermit,
+    _share: Option<Share>,
 }
 
 pub(super) async fn events(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
@@ -79,10 +93,12 @@ pub(super) async fn events(State(api): State<Arc<Api>>, request: Request) -> Res
         return Ok(options(&METHODS));
     }
     let asked = Asked::of(&request);
-    let (grant, admin) = match (gate::admin(&api, &asked, room.as_ref()).await, &room) {
-        (Ok(grant), _) => (grant, true),
-        (Err(_), Some(room)) => (gate::authorize(&api, &asked, Need::in_room(Action::Read, room)).await?, false),
-        (Err(error), None) => return Err(error),
+    let (grant, admin) = match &room {
+        None => (gate::admin(&api, &asked, None).await?, true),
+        Some(room) => match gate::as_admin(&api, &asked, Some(room)).await {
+            Some(grant) => (grant, true),
+            None => (gate::authorize(&api, &asked, Need::in_room(Action::Read, room)).await?, false),
+        },
     };
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -93,7 +109,7 @@ pub(super) async fn events(State(api): State<Arc<Api>>, request: Request) -> Res
     if *request.method() == Method::HEAD {
         return Ok(headers.into_response());
     }
-    let place = api.listeners.admit(admin)?;
+    let place = api.listeners.admit(client_address::of(request.extensions()), admin)?;
     let bus = api.sessions.bus();
     // A header that a page of another origin may not send can be said in the query.
     let last = request.headers().get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).or(query(&request, "after"));
@@ -111,7 +127,7 @@ struct Listener {
     room: Option<RoomName>,
     until: Option<SystemTime>,
     sender: mpsc::Sender<Bytes>,
-    _place: OwnedSemaphorePermit,
+    _place: Admitted,
 }
 
 impl Listener {

@@ -94,9 +94,16 @@ pub(super) fn room_name(room: RoomPath) -> Result<RoomName, ApiError> {
 /// What the request's credential grants.
 ///
 /// # Errors
-/// 401, whatever was wrong.
+/// 401, whatever was wrong with it; 503 where the one who decides could not be asked, so that clients try again.
 pub(super) async fn authorize(api: &Api, asked: &Asked, need: Need<'_>) -> Result<Grant, ApiError> {
-    api.auth.authorize(&asked.presented, need).await.map_err(|_| ApiError::Unauthorized)
+    api.auth.authorize(&asked.presented, need).await.map_err(|refusal| {
+        if refusal.is_outage() { ApiError::Unavailable("who decides does not answer") } else { ApiError::Unauthorized }
+    })
+}
+
+/// What an administrator's credential grants, where it is one; who has none is not refused for that, and not counted.
+pub(super) async fn as_admin(api: &Api, asked: &Asked, room: Option<&RoomName>) -> Option<Grant> {
+    api.auth.judge(&asked.presented, Need { action: Action::Admin, room }).await.ok()
 }
 
 /// The gate to what only an administrator may; `room` where it is about one, `None` where it is about all.
@@ -113,8 +120,7 @@ pub(super) async fn admin(api: &Api, asked: &Asked, room: Option<&RoomName>) -> 
 /// # Errors
 /// 401
 pub(super) async fn reader(api: &Api, asked: &Asked, room: Option<&RoomName>) -> Result<Option<Grant>, ApiError> {
-    // Asked first, but not counted: who is no administrator is not refused for that.
-    if api.auth.judge(&asked.presented, Need { action: Action::Admin, room }).await.is_ok() {
+    if as_admin(api, asked, room).await.is_some() {
         return Ok(None);
     }
     authorize(api, asked, Need { action: Action::Read, room }).await.map(Some)

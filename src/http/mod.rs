@@ -22,6 +22,7 @@ mod resource;
 mod routes;
 mod security;
 pub mod server;
+mod shares;
 pub mod tls;
 mod whep;
 mod whip;
@@ -41,6 +42,7 @@ use crate::http::operations::Operations;
 use crate::http::rate::{Rate, RateConfig};
 use crate::http::server::Door;
 use crate::http::server::places::Bounds;
+use crate::http::shares::Shares;
 use crate::http::tls::TlsConfig;
 use crate::notify::webhook::{NotifyConfig, Webhooks};
 use crate::record::library::Library;
@@ -160,6 +162,7 @@ pub struct Api {
     uploader: Option<Arc<Uploader>>,
     auth: Authenticator,
     listeners: Listeners,
+    downloads: Shares,
     webhooks: Webhooks,
     operations: OnceLock<Arc<dyn Operations>>,
     started: Instant,
@@ -189,6 +192,7 @@ impl Api {
     pub fn new(config: &HttpConfig, auth: &AuthConfig, sessions: Arc<Sessions>) -> Self {
         Self {
             listeners: Listeners::default(),
+            downloads: Shares::new(crate::limits::RECORD_DOWNLOADS_PER_CLIENT),
             webhooks: Webhooks::new(sessions.bus().clone()),
             recorder: Recorder::off(&sessions),
             #[cfg(feature = "upload")]

@@ -24,6 +24,10 @@ pub const KEY_SET_AGE: Duration = Duration::from_mins(5);
 pub const AUTH_WEBHOOK_TIME: Duration = Duration::from_secs(2);
 /// Largest answer of the webhook.
 pub const AUTH_WEBHOOK_BYTES: u64 = 4 << 10;
+/// A shorter secret of signed tokens is warned of: an HMAC key has as many bytes as its hash (RFC 7518 §3.2).
+pub const JWT_SECRET_BYTES: usize = 32;
+/// A question waits so long until one of [`AUTH_WEBHOOK_QUESTIONS`] is answered.
+pub const AUTH_WEBHOOK_WAIT: Duration = Duration::from_secs(2);
 /// Questions that wait for the webhook: half of the server's own requests, so that a slow webhook does not hold up
 /// the others.
 pub const AUTH_WEBHOOK_QUESTIONS: usize = super::FETCHES / 2;
@@ -32,4 +36,5 @@ pub const AUTH_WEBHOOK_CACHE_TIME: Duration = Duration::from_secs(10);
 /// Answers that are remembered, 200 bytes each.
 pub const AUTH_WEBHOOK_CACHE: usize = 4096;
 
+const _: () = assert!(AUTH_WEBHOOK_WAIT.as_secs() + AUTH_WEBHOOK_TIME.as_secs() + super::ADMIT_TIME.as_secs() < 8);
 const _: () = assert!(KEY_SET_TIME.as_secs() + super::ADMIT_TIME.as_secs() < 8, "OBS waits 8 s for an answer");

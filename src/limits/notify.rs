@@ -37,6 +37,8 @@ pub const LISTENERS_OF_ALL: usize = 64;
 /// Those who listen to one room's, all rooms together: a place of their own, so that a public room's visitors take none
 /// from an administrator.
 pub const LISTENERS_OF_ROOMS: usize = 512;
+/// Of one client.
+pub const LISTENERS_OF_ROOMS_PER_CLIENT: usize = 64;
 /// How long a listener may take nothing: its connection is as good as gone.
 pub const LISTENER_TIME: Duration = Duration::from_secs(20);
 /// Bytes of events that go out together; two such pieces wait for a listener.

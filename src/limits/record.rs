@@ -13,6 +13,8 @@ pub const RECORDS: usize = 100_000;
 pub const RECORD_READS: usize = 8;
 /// Downloads at a time: each has a descriptor, and a thread while its disk is slow.
 pub const RECORD_DOWNLOADS: usize = 256;
+/// Of one client: a page of recordings has a few.
+pub const RECORD_DOWNLOADS_PER_CLIENT: usize = 64;
 /// From the question to the folder to its answer. Who is not answered by then comes again.
 pub const RECORD_TIME: Duration = Duration::from_secs(5);
 /// What is read of a file at a time: a download has one such piece in memory.
@@ -66,8 +68,15 @@ pub const RECORD_WRITE_BYTES: usize = 256 << 10;
 pub const RECORD_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 /// After a failure it is tried again this often.
 pub const RECORD_RETRY: Duration = Duration::from_secs(5);
-/// Files of one recording that wait to be mended. Each failure leaves two at most, and the next start finds the rest.
+/// Files of one recording that wait for a disk that takes writes. Each failure leaves two at most; who mends finds the
+/// rest.
 pub const RECORD_LEFT: usize = 16;
+/// What was left and could not be mended is tried again this often,
+pub const RECORD_MEND_INTERVAL: Duration = Duration::from_mins(1);
+/// and what else is there, where it was not written for so long.
+pub const RECORD_MEND_AGE: Duration = Duration::from_mins(1);
+/// What is left of a recording without a frame is shorter, or begins as one.
+pub const RECORD_HEAD_BYTES: u64 = 64 << 10;
 /// What runs is compared this often with what should: a notice may have been missed.
 pub const RECORD_COMPARE_INTERVAL: Duration = Duration::from_secs(5);
 /// Recordings have this long to end when the server stops: a flush, and an index.

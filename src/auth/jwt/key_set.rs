@@ -1,9 +1,10 @@
 //! Public keys from an address (RFC 7517 §5), which the issuer changes now and then.
 //!
-//! A set is fetched when the first token needs it, and again in the background when it has become old. A token that
-//! names a key which is not in the set has it fetched at once, because the issuer may have a new one; but the next time
-//! not before [`Pace::interval`] has passed, whatever tokens name, and one fetch is under way at most. Where a fetch
-//! fails the last good set stays.
+//! A set is fetched when the first token needs it, and again when it has become old: an old one may have keys that the
+//! issuer has taken out since, so tokens wait for the new one. A token that names a key which is not in the set has it
+//! fetched at once, because the issuer may have a new one; but the next time not before [`Pace::interval`] has passed,
+//! whatever tokens name, and one fetch is under way at most. Where a fetch fails the last good set stays, and nobody
+//! waits until one succeeds.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -49,6 +50,8 @@ struct State {
     fetched: Option<Instant>,
     /// When they were last asked for.
     asked: Option<Instant>,
+    /// The last fetch failed.
+    failed: bool,
 }
 
 /// Why a set was not taken.
@@ -79,18 +82,22 @@ impl KeySet {
         &self.url
     }
 
-    /// The keys. Waits for them where there never were any; where they are old, somebody else is sent for new ones.
+    /// The keys. Waits for them where there never were any, and where they are old; but where they cannot be had,
+    /// somebody else is sent for them.
     pub(super) async fn current(self: &Arc<Self>) -> Keys {
         let now = Instant::now();
-        let (keys, fetched) = self.read(|state| (state.keys.clone(), state.fetched));
+        let (keys, fetched, failed) = self.read(|state| (state.keys.clone(), state.fetched, state.failed));
+        let is_old = fetched.is_none_or(|fetched| now - fetched >= self.pace.age);
         match fetched {
-            None => self.newer_than(keys).await,
-            Some(fetched) if now - fetched >= self.pace.age && self.may_ask(now) => {
-                let (set, old) = (self.clone(), keys.clone());
-                tokio::spawn(async move { set.newer_than(old).await });
+            Some(_) if is_old && failed => {
+                if self.may_ask(now) {
+                    let (set, old) = (self.clone(), keys.clone());
+                    tokio::spawn(async move { set.newer_than(old).await });
+                }
                 keys
             }
-            Some(_) => keys,
+            _ if is_old => self.newer_than(keys).await,
+            _ => keys,
         }
     }
 
@@ -106,10 +113,14 @@ impl KeySet {
             match self.fetch().await {
                 Ok(keys) => {
                     info!(keys = keys.len(), "key set fetched");
-                    self.write(|state| (state.keys, state.fetched) = (Arc::new(keys), Some(Instant::now())));
+                    let now = Some(Instant::now());
+                    self.write(|state| (state.keys, state.fetched, state.failed) = (Arc::new(keys), now, false));
                 }
-                // The address may have a secret in it: it is not told.
-                Err(error) => warn!(%error, kept = known.len(), "no key set, the last one stays"),
+                Err(error) => {
+                    // The address may have a secret in it: it is not told.
+                    warn!(%error, kept = known.len(), "no key set, the last one stays");
+                    self.write(|state| state.failed = true);
+                }
             }
         }
         self.keys()

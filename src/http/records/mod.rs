@@ -16,11 +16,11 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use http::{HeaderName, Method};
 
-use crate::http::Api;
 use crate::http::error::ApiError;
 use crate::http::gate::{self, Asked, Methods, RoomPath};
 use crate::http::info::{METHODS, fresh, options, query, read_only};
 use crate::http::records::json::RecordJson;
+use crate::http::{Api, client_address};
 use crate::id::RoomName;
 use crate::limits;
 use crate::notify::now;
@@ -109,16 +109,17 @@ pub(super) async fn file(State(api): State<Arc<Api>>, name: RoomPath, request: R
         Some(until) => Some(until),
         None => gate::reader(&api, &Asked::of(&request), Some(name.room())).await?.and_then(|grant| grant.expires_at),
     };
+    let share = api.downloads.enter(client_address::of(request.extensions()))?;
     let to_keep = query(&request, "download").is_some_and(|value| value == "1");
     let request = request.into_parts().0;
     #[cfg(feature = "upload")]
     if let Some(answer) = elsewhere::answer(&api, &name, to_keep, &request, until).await? {
-        return Ok(answer);
+        return Ok(share.until_sent(answer));
     }
     #[cfg(not(feature = "upload"))]
     let _ = until;
     let download = api.library.download(&name).await?;
-    file::answer(download, &name, to_keep, &request).await
+    file::answer(download, &name, to_keep, &request).await.map(|answer| share.until_sent(answer))
 }
 
 /// Who shows a link that holds needs nothing else: until then.

@@ -114,13 +114,27 @@ async fn rotation_and_failure() {
 }
 
 #[tokio::test]
-async fn an_old_set_is_renewed_behind_the_requests() {
+async fn an_old_set_counts_no_longer_than_until_there_is_a_new_one() {
+    let pace = Pace { interval: Duration::ZERO, age: Duration::ZERO };
+    let server = Server::start(200, &set(&[jwk("rsa", "withdrawn")])).await;
+    let keys = Arc::new(KeySet::with_pace(&server.url, pace));
+    assert_eq!(keys.current().await[0].id.as_deref(), Some("withdrawn"));
+    server.answer(200, &set(&[jwk("p256", "new")]));
+    let now = keys.current().await;
+    assert_eq!(now.iter().map(|key| key.id.as_deref()).collect::<Vec<_>>(), [Some("new")]);
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_had_only_the_first_waits_for_it() {
     let pace = Pace { interval: Duration::ZERO, age: Duration::ZERO };
     let server = Server::start(200, &set(&[jwk("rsa", "old")])).await;
     let keys = Arc::new(KeySet::with_pace(&server.url, pace));
+    keys.current().await;
+    server.answer(500, "");
     assert_eq!(keys.current().await.len(), 1);
+    assert_eq!(server.count(), 2);
     server.answer(200, &set(&[jwk("p256", "new"), jwk("rsa", "old")]));
-    assert_eq!(keys.current().await.len(), 1, "nobody waits for it");
+    assert_eq!(keys.current().await.len(), 1, "it is fetched behind whoever asks");
     while keys.current().await.len() != 2 {
         tokio::task::yield_now().await;
     }
