@@ -60,7 +60,7 @@ impl Listeners {
             Some(address) => {
                 let (listener, private) = listen(address)?;
                 let router = crate::http::router_private(api.clone());
-                tasks.spawn(server::serve(api.door().clone(), router, listener, Scheme::Plain, stopped.clone()));
+                tasks.spawn(server::serve(api.door().clone(), router, listener, Scheme::Private, stopped.clone()));
                 Some(private)
             }
             None => None,

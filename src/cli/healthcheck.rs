@@ -44,14 +44,23 @@ fn ask(url: &str, any_certificate: bool) -> Result<(), Failure> {
 fn own_url(file: Option<&Path>) -> Result<String, Failure> {
     let read = || Config::read(&with_file(Source::environment(), file)?);
     let config = read().map_err(Failure::usage)?;
-    let host = match config.http.address {
-        ListenAddr::Any(port) => format!("127.0.0.1:{port}"),
-        ListenAddr::One(address) if address.ip().is_unspecified() => format!("127.0.0.1:{}", address.port()),
-        ListenAddr::One(address) => address.to_string(),
-    };
+    // One that demands to be told by a proxy who asks has a listener that does not, perhaps.
+    if let (true, Some(private)) = (config.http.proxy_protocol, config.http.private_address) {
+        return Ok(format!("http://{}/healthz", host(private)));
+    }
+    let host = host(config.http.address);
     // A listener that sends everybody to HTTPS answers this one itself.
     let scheme = if config.http.has_tls() && config.http.tls_address.is_none() { "https" } else { "http" };
     Ok(format!("{scheme}://{host}/healthz"))
+}
+
+/// Where somebody on this machine reaches it.
+fn host(address: ListenAddr) -> String {
+    match address {
+        ListenAddr::Any(port) => format!("127.0.0.1:{port}"),
+        ListenAddr::One(address) if address.ip().is_unspecified() => format!("127.0.0.1:{}", address.port()),
+        ListenAddr::One(address) => address.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -90,36 +90,42 @@ impl Route {
         self.path == "/metrics" || self.path.starts_with("/api/admin/")
     }
 
-    /// What the listener of its own has beside that: whether the server lives, the page with its events, and what a
-    /// program needs to know of the API.
+    /// What the listener of its own has beside that: whether the server lives, the pages with their events and
+    /// recordings, and what a program needs to know of the API.
     fn is_shared(&self) -> bool {
         ["/healthz", "/readyz", "/web/{name}", "/api/events", "/api/openapi.json"].contains(&self.path)
+            || self.path.starts_with("/records/")
+            || self.path.starts_with("/api/records")
     }
 }
 
 /// The routes for everybody; without those of [`router_private`], where that has a listener of its own.
 pub fn router(api: Arc<Api>) -> Router {
     let is_split = api.is_split;
-    build(api, |route| !is_split || !route.is_private())
+    let cors = middleware::from_fn_with_state(api.clone(), cors::layer);
+    build(api, |route| !is_split || !route.is_private(), |router| router.layer(cors))
 }
 
-/// The routes of the private listener.
+/// The routes of the private listener. No page of another origin may read them: who operates the server may have
+/// any page open beside.
 pub fn router_private(api: Arc<Api>) -> Router {
-    build(api, |route| route.is_private() || route.is_shared())
+    build(api, |route| route.is_private() || route.is_shared(), |router| router)
 }
 
-fn build(api: Arc<Api>, is_meant: impl Fn(&Route) -> bool) -> Router {
-    routes()
+fn build(
+    api: Arc<Api>,
+    is_meant: impl Fn(&Route) -> bool,
+    cors: impl FnOnce(Router<Arc<Api>>) -> Router<Arc<Api>>,
+) -> Router {
+    let router = routes()
         .into_iter()
         .filter(is_meant)
         .fold(Router::new(), |router, route| router.route(route.path, route.handler))
         .fallback(|| async { ApiError::NotFound })
         .layer(middleware::from_fn_with_state(api.clone(), rate::layer))
         .layer(CatchPanicLayer::custom(internal_error))
-        .layer(middleware::from_fn_with_state(api.clone(), security::layer))
-        .layer(middleware::from_fn_with_state(api.clone(), cors::layer))
-        .layer(middleware::from_fn_with_state(api.clone(), observe::layer))
-        .with_state(api)
+        .layer(middleware::from_fn_with_state(api.clone(), security::layer));
+    cors(router).layer(middleware::from_fn_with_state(api.clone(), observe::layer)).with_state(api)
 }
 
 /// A fault of ours costs one request, and the client learns nothing of it.

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::IntoResponse as _;
 use http::header::STRICT_TRANSPORT_SECURITY;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -23,7 +23,7 @@ use tracing::debug;
 
 use crate::http::error::ApiError;
 use crate::http::server::guarded::Guarded;
-use crate::http::server::places::{Busy, Place};
+use crate::http::server::places::{Busy, Doing, Place};
 use crate::http::server::{Cut, Door, Scheme, prepare, proxied, redirect, told_to_stop};
 use crate::http::tls;
 use crate::id::ClientAddress;
@@ -57,7 +57,8 @@ impl Talk {
         stop: watch::Receiver<bool>,
     ) {
         let policy = self.door.policy();
-        if policy.proxy_protocol && policy.proxies.contains(peer) {
+        let may_be_proxied = policy.proxy_protocol && !matches!(self.scheme, Scheme::Private);
+        if may_be_proxied && policy.proxies.contains(peer) {
             let Ok(Ok(client)) = timeout(limits::HTTP_HEADER_TIME, proxied::read(&mut stream)).await else {
                 debug!(proxy = %peer, "no PROXY header");
                 return self.door.counts.count(Cut::NoProxyHeader);
@@ -111,10 +112,9 @@ impl Talk {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = sleep_until(deadline) => match place.idle_since() {
-                    None => deadline = Instant::now() + limits::HTTP_IDLE_TIME,
-                    Some(since) if since + IDLE_CHECK > Instant::now() => deadline = since + limits::HTTP_IDLE_TIME,
-                    Some(_) => return self.door.counts.count(Cut::Idle),
+                () = sleep_until(deadline) => match next_deadline(place.doing(), Instant::now()) {
+                    Ok(next) => deadline = next,
+                    Err(cut) => return self.door.counts.count(cut),
                 }
             }
         }
@@ -124,9 +124,11 @@ impl Talk {
         self: Arc<Self>,
         mut request: Request<Incoming>,
         peer: ClientAddress,
-        busy: Busy,
+        mut busy: Busy,
     ) -> Result<Response<Held>, Infallible> {
         let policy = self.door.policy();
+        // An HTTP/1 connection that does not read is full, which is looked after elsewhere; one of HTTP/2 need not be.
+        let has_window = request.version() == Version::HTTP_2;
         let client = policy.proxies.client(peer, request.headers());
         request.extensions_mut().insert(client);
         let length = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
@@ -141,17 +143,31 @@ impl Talk {
         if let (Scheme::Tls(_), Some(hsts)) = (&self.scheme, &policy.hsts) {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
-        Ok(response.map(|body| Held { body, _busy: busy }))
+        busy.pause(has_window);
+        Ok(response.map(|body| Held { body, busy, has_window }))
+    }
+}
+
+/// When it is looked at again, or why it is cut.
+fn next_deadline(doing: Doing, now: Instant) -> Result<Instant, Cut> {
+    match doing {
+        Doing::Busy => Ok(now + limits::HTTP_IDLE_TIME),
+        Doing::Idle(since) if since + IDLE_CHECK > now => Ok(since + limits::HTTP_IDLE_TIME),
+        Doing::Idle(_) => Err(Cut::Idle),
+        Doing::Unread(since) if since + limits::HTTP_IDLE_TIME > now => Ok(since + limits::HTTP_IDLE_TIME),
+        Doing::Unread(_) => Err(Cut::SlowReader),
     }
 }
 
 /// A connection that asked something shortly before its deadline gets another one; shorter than any deadline here.
 const IDLE_CHECK: Duration = limits::HTTP_HEADER_TIME.saturating_sub(Duration::from_secs(1));
 
-/// A body, and the request that is under way until all of it was sent.
+/// A body, and the request that is under way until all of it was sent. It is asked for a piece when the client's window
+/// has room for one.
 struct Held {
     body: Body,
-    _busy: Busy,
+    busy: Busy,
+    has_window: bool,
 }
 
 impl HttpBody for Held {
@@ -159,7 +175,10 @@ impl HttpBody for Held {
     type Error = axum::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+        let this = self.get_mut();
+        let piece = Pin::new(&mut this.body).poll_frame(cx);
+        this.busy.pause(this.has_window && matches!(piece, Poll::Ready(Some(_))));
+        piece
     }
 
     fn is_end_stream(&self) -> bool {

@@ -56,6 +56,8 @@ pub enum Scheme {
     Plain,
     /// HTTPS
     Tls(Arc<Tls>),
+    /// HTTP for who operates the server: no proxy of the public is in front of it.
+    Private,
     /// HTTP that sends everybody to this port, where HTTPS is.
     Redirect(u16),
 }

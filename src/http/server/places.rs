@@ -1,6 +1,7 @@
 //! Who may hold a connection: so many in all, so many of one client. Where there is no place left the connection that
 //! has been idle for the longest gives its own up: the client's, where the client has too many; anybody's, where the
-//! server has. So whoever holds connections and says nothing loses them first, and accepting never waits.
+//! server has. So whoever holds connections and says nothing loses them first, and accepting never waits. Who has asked
+//! and does not take the answer is idle, too: in HTTP/2 a window of zero would hold a place for good.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +43,18 @@ pub struct Place {
 pub struct Busy {
     places: Arc<Places>,
     id: u64,
+    paused: bool,
+}
+
+/// What a connection does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Doing {
+    /// A request is under way.
+    Busy,
+    /// None is, since then.
+    Idle(Instant),
+    /// What was asked for waits for the client to take it, since then.
+    Unread(Instant),
 }
 
 struct Table {
@@ -59,9 +72,17 @@ struct Connection {
     /// `None`: a trusted proxy, which has the connections of many.
     client: Option<ClientGroup>,
     requests: usize,
-    /// Where no request is under way: since when, and the order.
+    /// Those of the requests whose answer the client does not take.
+    paused: usize,
+    /// Where it waits for the client: since when, and the order.
     idle: (Instant, u64),
     evict: Arc<Notify>,
+}
+
+impl Connection {
+    fn is_idle(&self) -> bool {
+        self.requests == self.paused
+    }
 }
 
 #[derive(Default)]
@@ -128,16 +149,37 @@ impl Place {
     /// A request begins.
     #[must_use]
     pub fn busy(&self) -> Busy {
-        self.places.table().begin(self.id);
-        Busy { places: self.places.clone(), id: self.id }
+        self.places.table().change(self.id, |connection| connection.requests += 1);
+        Busy { places: self.places.clone(), id: self.id, paused: false }
     }
 
-    /// Since when no request is under way; `None` while there is one.
+    /// What happens on it now.
     #[must_use]
-    pub fn idle_since(&self) -> Option<Instant> {
+    pub fn doing(&self) -> Doing {
         let table = self.places.table();
-        let connection = table.connections.get(&self.id)?;
-        (connection.requests == 0).then_some(connection.idle.0)
+        match table.connections.get(&self.id) {
+            Some(connection) if !connection.is_idle() => Doing::Busy,
+            Some(connection) if connection.requests > 0 => Doing::Unread(connection.idle.0),
+            Some(connection) => Doing::Idle(connection.idle.0),
+            // It was evicted, and is about to hear of it.
+            None => Doing::Busy,
+        }
+    }
+}
+
+impl Busy {
+    /// The answer waits for the client to take it, or no longer does.
+    pub fn pause(&mut self, paused: bool) {
+        if std::mem::replace(&mut self.paused, paused) == paused {
+            return;
+        }
+        self.places.table().change(self.id, |connection| {
+            if paused {
+                connection.paused += 1;
+            } else {
+                connection.paused -= 1;
+            }
+        });
     }
 }
 
@@ -149,7 +191,8 @@ impl Drop for Place {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.places.table().end(self.id);
+        self.pause(false);
+        self.places.table().change(self.id, |connection| connection.requests -= 1);
     }
 }
 
@@ -163,7 +206,7 @@ impl Table {
             self.evict(idlest);
         }
         let id = self.number();
-        let connection = Connection { client, requests: 0, idle: (Instant::now(), id), evict };
+        let connection = Connection { client, requests: 0, paused: 0, idle: (Instant::now(), id), evict };
         self.set_idle(id, &connection, true);
         self.connections.insert(id, connection);
         if let Some(client) = client {
@@ -187,23 +230,21 @@ impl Table {
         let Some(mut connection) = self.remove(id) else { return Ok(()) };
         connection.client = Some(client);
         self.clients.entry(client).or_default().connections += 1;
-        self.set_idle(id, &connection, connection.requests == 0);
+        self.set_idle(id, &connection, connection.is_idle());
         self.connections.insert(id, connection);
         Ok(())
     }
 
-    fn begin(&mut self, id: u64) {
-        let Some(mut connection) = self.connections.remove(&id) else { return };
-        self.set_idle(id, &connection, false);
-        connection.requests += 1;
-        self.connections.insert(id, connection);
-    }
-
-    fn end(&mut self, id: u64) {
+    /// Requests come, wait and go; who falls idle by it is the last of the idle.
+    fn change(&mut self, id: u64, change: impl FnOnce(&mut Connection)) {
         let order = self.number();
         let Some(mut connection) = self.connections.remove(&id) else { return };
-        connection.requests -= 1;
-        if connection.requests == 0 {
+        let was_idle = connection.is_idle();
+        change(&mut connection);
+        let is_idle = connection.is_idle();
+        if was_idle && !is_idle {
+            self.set_idle(id, &connection, false);
+        } else if is_idle && !was_idle {
             connection.idle = (Instant::now(), order);
             self.set_idle(id, &connection, true);
         }
@@ -296,11 +337,11 @@ mod tests {
         assert_eq!([&held[0], &held[1], &held[2], &newcomer].map(is_evicted), [false, true, false, false]);
         // Two requests under way: the end of one does not make it idle.
         drop(again);
-        assert!(held[0].idle_since().is_none());
+        assert_eq!(held[0].doing(), Doing::Busy);
         let _more = [held[2].busy(), newcomer.busy()];
         assert_eq!(places.enter(Some(client(9))).err(), Some(Taken::All));
         drop(busy);
-        assert!(held[0].idle_since().is_some());
+        assert!(matches!(held[0].doing(), Doing::Idle(_)));
         assert!(places.enter(Some(client(9))).is_ok());
         // What ends later than it was evicted is not counted twice.
         drop(held);
@@ -308,6 +349,26 @@ mod tests {
         drop(newcomer);
         assert_eq!(places.count(), 0);
         assert!(places.table().idle.is_empty() && places.table().clients.is_empty());
+    }
+
+    #[test]
+    fn who_does_not_take_an_answer_is_idle() {
+        let places = Places::new(Bounds { all: 1, per_client: 1 });
+        let place = places.enter(Some(client(1))).unwrap();
+        let (mut one, mut two) = (place.busy(), place.busy());
+        one.pause(true);
+        assert_eq!(place.doing(), Doing::Busy);
+        two.pause(true);
+        assert!(matches!(place.doing(), Doing::Unread(_)));
+        two.pause(false);
+        assert_eq!(places.enter(Some(client(2))).err(), Some(Taken::All));
+        drop(two);
+        assert!(matches!(place.doing(), Doing::Unread(_)));
+        let _newcomer = places.enter(Some(client(2))).unwrap();
+        assert!(is_evicted(&place));
+        drop(one);
+        drop(place);
+        assert_eq!((places.count(), places.table().idle.len()), (1, 1));
     }
 
     #[test]

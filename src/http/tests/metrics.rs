@@ -136,8 +136,10 @@ async fn a_listener_of_its_own_takes_the_metrics_away_from_everybody() {
     let auth = AuthConfig { admin_token: Some(Secret::new(ADMIN.1)), ..AuthConfig::default() };
     let api = Api::new(&HttpConfig::default(), &auth, split.sessions.clone());
     let private = Fixture { router: crate::http::router_private(Arc::new(api)), ..split };
-    for path in ["/metrics", "/healthz", "/readyz", "/api/openapi.json", "/web/admin.html"] {
-        assert_eq!(private.ask("GET", path, &[], "").await.status, 200, "{path}");
+    for path in ["/metrics", "/healthz", "/readyz", "/api/openapi.json", "/web/admin.html", "/api/records"] {
+        let answer = private.ask("GET", path, &[("origin", "https://elsewhere.example")], "").await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.headers.contains_key("access-control-allow-origin"), "no other page reads it: {path}");
     }
     // The page's events, for who may hear them.
     assert_eq!(private.ask("GET", "/api/events", &[], "").await.status, 401);

@@ -151,6 +151,59 @@ async fn a_newcomer_takes_the_place_of_who_has_idled_longest() {
     assert!(ask(&mut asking, HEALTH).await.contains("200 OK"), "the one that asked was not the idlest");
 }
 
+/// Opens no window (RFC 9113 §6.5.2), asks, and waits for the answer's head, which needs none.
+async fn ask_without_a_window(address: std::net::SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+    // GET, http, /healthz, x: by the static table of HPACK (RFC 7541, appendix A).
+    let fields = [b"\x82\x86\x04\x08/healthz".as_slice(), b"\x01\x01x"].concat();
+    let head = [0, 0, u8::try_from(fields.len()).unwrap(), 1, 0x5, 0, 0, 0, 1];
+    stream.write_all(&[settings.as_slice(), &head, &fields].concat()).await.unwrap();
+    while read_frame(&mut stream).await.unwrap().0 != HEADERS {}
+    stream
+}
+
+const HEADERS: u8 = 1;
+const PING: u8 = 6;
+
+/// Type and payload of the next frame.
+async fn read_frame(stream: &mut TcpStream) -> std::io::Result<(u8, Vec<u8>)> {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await?;
+    let mut rest = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+    stream.read_exact(&mut rest).await?;
+    Ok((head[3], rest))
+}
+
+/// Says that it is there, as long as it is asked.
+async fn answer_pings(mut stream: TcpStream) {
+    while let Ok((kind, payload)) = read_frame(&mut stream).await {
+        if kind == PING {
+            let _ = stream.write_all(&[&[0, 0, 8, PING, 1, 0, 0, 0, 0], &payload[..]].concat()).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_opens_no_window_holds_no_place_for_good() {
+    let fixture = Fixture::open();
+    let config = HttpConfig { connections: Bounds { all: 1, per_client: 1 }, ..HttpConfig::default() };
+    let door = Door::new(&config);
+    let (address, _stop, _task) = start_at(door.clone(), &fixture, Scheme::Plain);
+    let mut held = ask_without_a_window(address).await;
+    let answer = talk(address, "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let _ = held.read_to_end(&mut Vec::new()).await;
+    // And where nobody needs the place it is cut after a while.
+    tokio::spawn(answer_pings(ask_without_a_window(address).await));
+    tokio::time::pause();
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
+    while !door.cuts().contains(&("slow_reader", 1)) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(tokio::time::Instant::now() < deadline, "{:?}", door.cuts());
+    }
+}
+
 #[tokio::test]
 async fn targets_and_heads_have_bounds() {
     let fixture = Fixture::open();
