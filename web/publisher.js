@@ -1,7 +1,8 @@
 // The page that publishes a room from a browser.
 //
 // Query, each the start value of a field: `room`, `source` (camera, screen, test, none), `sound` (mic, test, none),
-// `size` (1280x720), `fps`, `bitrate` (kbit/s), `codec` (VP8), `simulcast=1`, `music=1`; `go=1` starts at once.
+// `size` (1280x720), `fps`, `bitrate` (kbit/s), `codec` (VP8), `simulcast=1`, `music=1`; `go=1` starts at once, but
+// neither camera, microphone nor screen: a link must not put anybody on the air.
 // Fragment: `#token=…`.
 //
 // `window.rillcast`: `state`, `detail`, `room`, `sessions`, `stats` (see `summariseOutbound`), `pc`, `publisher`,
@@ -307,6 +308,9 @@ function explainInsecure() {
   setText($("#tunnel-url"), `http://localhost:8080${location.pathname}`);
 }
 
+/** Nothing of whoever looks at the page is sent. */
+const isHarmless = () => ["test", "none"].includes(form.elements.source.value) && ["test", "none"].includes($("#sound").value);
+
 async function begin() {
   linkPages();
   explainInsecure();
@@ -327,7 +331,7 @@ async function begin() {
   $("#open").disabled = false;
   if (!globalThis.RTCPeerConnection) return trouble("This browser has no WebRTC.");
   $("#go").disabled = false;
-  if (query.get("go") === "1") await go();
+  if (query.get("go") === "1" && isHarmless()) await go();
 }
 
 begin();
