@@ -1,7 +1,7 @@
 //! The folder that recordings are in. What is served from it is a file, in it, and itself: a name has no way out of the
 //! folder ([`RecordName`]), and a link is not followed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -97,6 +97,23 @@ impl Folder {
             // It may have gone since. A link is not followed here either.
             let Some(metadata) = entry.metadata().ok().filter(Metadata::is_file) else { continue };
             put(found.entry(name).or_insert(NOTHING), kind, &metadata);
+        }
+        Ok(found)
+    }
+
+    /// The recordings that have a file that is being written, or was left so.
+    ///
+    /// # Errors
+    /// The system's; that there is no folder is none.
+    pub fn parts(&self) -> io::Result<BTreeSet<RecordName>> {
+        let folder = match fs::read_dir(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            folder => folder?,
+        };
+        let mut found = BTreeSet::new();
+        for entry in folder {
+            let name = entry?.file_name();
+            found.extend(name.to_str().and_then(|name| name.strip_suffix(PART)).and_then(RecordName::parse));
         }
         Ok(found)
     }
@@ -237,6 +254,8 @@ mod tests {
             assert_eq!(folder.look(&name(text)).as_ref(), Some(seen), "{text}");
         }
         assert!(found[&name("a_v_1.mp4")].stamp().len() > found[&name("b_v_2.webm")].stamp().len(), "its sheet counts");
+        assert_eq!(folder.parts().unwrap(), ["a_v_1.mp4", "c_a_3.ogg"].map(name).into());
+        assert!(Folder::new(&test.path.join("nowhere")).parts().unwrap().is_empty());
         assert!(Folder::new(&test.path.join("nowhere")).scan().unwrap().is_empty());
     }
 

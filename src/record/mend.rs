@@ -1,42 +1,138 @@
-//! What was left half written is mended: by who left it, or at the next start. Of its media nothing is lost but what
-//! had not reached the disk.
+//! What was left half written is mended, on a thread of its own: each file is read, however large it is, and nobody
+//! waits for that. Of its media nothing is lost but what had not reached the disk.
+//!
+//! At the start all that is there is looked at; later what a writer had to leave, and now and then whatever else has
+//! been left. What is being written is locked, by this server or by another one with the same folder, and is nobody
+//! else's to mend.
 
-use tracing::{info, warn};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
+use tracing::{debug, info, warn};
+
+use crate::limits;
 use crate::media::{self, Container};
 use crate::notify::What;
 use crate::notify::now as wall;
-use crate::record::folder::Kind;
 use crate::record::name::RecordName;
 use crate::record::sheet::State;
 use crate::record::write::error::WriteError;
 use crate::record::write::{Desk, Part};
 
-/// Mends all that was left in the folder. It may take a while: each file is read.
-pub fn mend_all(desk: &Desk) {
-    let found = match desk.folder.scan() {
-        Ok(found) => found,
-        Err(error) => return warn!(%error, "left-over recordings were not looked for"),
-    };
-    for name in found.into_iter().filter(|(_, seen)| seen.kind == Kind::Part).map(|(name, _)| name) {
-        if let Err(error) = mend(desk, &name) {
-            warn!(record = %name, %error, "a left-over recording was not mended; its .part file stays");
+/// Takes the names of files that could not be finished. The thread ends with the last of these.
+#[derive(Clone)]
+pub struct Mender(Sender<RecordName>);
+
+/// What the thread knows.
+struct Leftovers {
+    desk: Desk,
+    /// They are tried again until they are mended.
+    waiting: BTreeSet<RecordName>,
+    /// Why they were not: told once, as long as they stay as they are.
+    told: BTreeMap<RecordName, (u64, Option<SystemTime>)>,
+}
+
+impl Mender {
+    /// Looks at all that is there, and then at what it is given.
+    ///
+    /// # Errors
+    /// Where no thread can be had: the next start mends.
+    pub fn start(desk: Desk) -> io::Result<Self> {
+        let (sender, given) = channel();
+        let leftovers = Leftovers { desk, waiting: BTreeSet::new(), told: BTreeMap::new() };
+        thread::Builder::new().name("mend".into()).spawn(move || leftovers.run(&given))?;
+        Ok(Self(sender))
+    }
+
+    /// Nobody writes this any longer, and the disk takes writes.
+    pub fn give(&self, name: RecordName) {
+        // It runs for as long as this is there.
+        let _ = self.0.send(name);
+    }
+}
+
+impl Leftovers {
+    fn run(mut self, given: &Receiver<RecordName>) {
+        self.look(Duration::ZERO);
+        let mut next = Instant::now() + limits::RECORD_MEND_INTERVAL;
+        loop {
+            match given.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(name) => self.attempt(&name),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look(limits::RECORD_MEND_AGE);
+                    next = Instant::now() + limits::RECORD_MEND_INTERVAL;
+                }
+            }
         }
+    }
+
+    /// What waits, and what was not written for so long: somebody may be copying a file there.
+    fn look(&mut self, age: Duration) {
+        let parts = match self.desk.folder.parts() {
+            Ok(parts) => parts,
+            Err(error) => return warn!(%error, "left-over recordings were not looked for"),
+        };
+        self.told.retain(|name, _| parts.contains(name));
+        self.waiting.retain(|name| parts.contains(name));
+        for name in parts {
+            let modified = self.stamp(&name).1;
+            let is_old = modified.is_none_or(|time| wall().duration_since(time).unwrap_or_default() >= age);
+            if is_old || self.waiting.contains(&name) {
+                self.attempt(&name);
+            }
+        }
+    }
+
+    fn attempt(&mut self, name: &RecordName) {
+        let stamp = self.stamp(name);
+        match mend(&self.desk, name) {
+            Ok(()) => {
+                self.waiting.remove(name);
+                self.told.remove(name);
+            }
+            Err(WriteError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                debug!(record = %name, "a recording is being written");
+            }
+            Err(error) => {
+                self.waiting.insert(name.clone());
+                if self.told.insert(name.clone(), stamp) != Some(stamp) {
+                    warn!(record = %name, %error, "a left-over recording was not mended; its .part file stays");
+                }
+            }
+        }
+    }
+
+    fn stamp(&self, name: &RecordName) -> (u64, Option<SystemTime>) {
+        let metadata = self.desk.folder.part(name).symlink_metadata().ok();
+        (metadata.as_ref().map_or(0, std::fs::Metadata::len), metadata.and_then(|metadata| metadata.modified().ok()))
     }
 }
 
 /// Mends one. Where nothing of it can be played, there is nothing to keep.
 ///
 /// # Errors
-/// [`WriteError`]: it stays as it is, or as far as it was mended, which can be done again.
-pub fn mend(desk: &Desk, name: &RecordName) -> Result<(), WriteError> {
+/// [`WriteError`]: it stays as it is, or as far as it was mended, which can be done again. [`ErrorKind::WouldBlock`]
+/// where it is being written.
+fn mend(desk: &Desk, name: &RecordName) -> Result<(), WriteError> {
     let Some(container) = Container::from_extension(name.container().extension()) else {
-        return Err(std::io::Error::other("not a container that is written here").into());
+        return Err(io::Error::other("not a container that is written here").into());
     };
     let _hold = desk.library.hold(name).ok().flatten();
     let mut part = Part::resume(&desk.folder, name)?;
+    if part.has_its_name()? {
+        info!(record = %name, "a recording was whole, but for the name that it had while it was written");
+        return Ok(part.forget()?);
+    }
     let mut repair = media::repair(container, &mut part.file())?;
     if repair.frames == 0 {
+        // What does not even begin like a recording is somebody else's: perhaps a download.
+        if repair.length == 0 && part.length() > limits::RECORD_HEAD_BYTES {
+            return Err(io::Error::new(ErrorKind::InvalidData, "it does not begin as a recording does").into());
+        }
         info!(record = %name, bytes = part.length(), "a left-over recording had no frame in it");
         return Ok(part.discard()?);
     }

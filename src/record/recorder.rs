@@ -16,7 +16,7 @@ use crate::notify::bus::Gap;
 use crate::record::RecordConfig;
 use crate::record::folder::Folder;
 use crate::record::library::Library;
-use crate::record::mend::mend_all;
+use crate::record::mend::Mender;
 use crate::record::stats::{Figures, Stats};
 use crate::record::take::Cutting;
 use crate::record::take::format::Format;
@@ -57,6 +57,8 @@ pub enum StartError {
 pub struct Recorder {
     /// Nothing where recording is off.
     desk: Option<Desk>,
+    /// Nothing where no thread could be had for it.
+    mender: Option<Mender>,
     sessions: Arc<Sessions>,
     stats: Arc<Stats>,
     state: Mutex<State>,
@@ -93,8 +95,13 @@ impl Recorder {
             stats: stats.clone(),
             runtime: Handle::current(),
         });
+        // New recordings have other names, so they need not wait.
+        let mender = desk.clone().and_then(|desk| {
+            Mender::start(desk).inspect_err(|error| warn!(%error, "left-over recordings are not mended")).ok()
+        });
         let recorder = Arc::new(Self {
             desk,
+            mender,
             sessions: sessions.clone(),
             stats,
             state: Mutex::new(State { config: config.clone(), ..State::default() }),
@@ -109,7 +116,7 @@ impl Recorder {
     #[must_use]
     pub fn off(sessions: &Arc<Sessions>) -> Arc<Self> {
         let (stats, state) = (Arc::default(), Mutex::default());
-        Arc::new(Self { desk: None, sessions: sessions.clone(), stats, state })
+        Arc::new(Self { desk: None, mender: None, sessions: sessions.clone(), stats, state })
     }
 
     /// What was counted.
@@ -189,13 +196,6 @@ impl Recorder {
 
     async fn follow(recorder: Weak<Self>) {
         let Some(mut news) = recorder.upgrade().map(|recorder| recorder.sessions.bus().read()) else { return };
-        if let Some(desk) = recorder.upgrade().and_then(|recorder| recorder.desk.clone()) {
-            // New recordings have other names, so they need not wait.
-            let mended = thread::Builder::new().name("mend".into()).spawn(move || mend_all(&desk));
-            if let Err(error) = mended {
-                warn!(%error, "left-over recordings are not mended");
-            }
-        }
         let mut ticks = interval(limits::RECORD_COMPARE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -263,7 +263,7 @@ impl Recorder {
             reserve: state.config.reserve,
         };
         let stop = Stop::default();
-        let writer = Writer::new(assignment, desk.clone(), stop.clone(), feed);
+        let writer = Writer::new(assignment, desk.clone(), self.mender.clone(), stop.clone(), feed);
         let thread = thread::Builder::new().name("record".into()).spawn(move || writer.run());
         let thread = thread.map_err(|_| WriteError::Thread)?;
         state.failed.remove(&publication.session);

@@ -93,6 +93,15 @@ fn check(codec: Codec) {
         assert!(packets.abs_diff(110) <= 1 && start.abs() < 0.04, "{packets} {start}");
         assert!(probe(&part, MediaKind::Video).1.abs() < 0.002);
     }
+    for (from, to) in [("webm", "mp4"), ("mp4", "webm")] {
+        if [from, to].iter().all(|ending| Container::from_extension(ending).unwrap().holds(codec)) {
+            good(&folder, &format!("one.{from} -o crossed.{to}"));
+            let crossed = folder.0.join(format!("crossed.{to}"));
+            assert_eq!(complaints(&crossed), "");
+            assert!(pictures(&crossed) == wanted, "{from} to {to}");
+            assert_eq!(probe(&crossed, MediaKind::Audio).0, sounds, "{from} to {to}");
+        }
+    }
 }
 
 #[test]

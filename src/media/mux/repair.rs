@@ -34,7 +34,7 @@ pub fn repair(container: Container, input: &mut (impl Read + Seek)) -> io::Resul
     Ok(match container {
         Container::Ivf => ivf(&mut source)?,
         Container::Ogg => ogg(&mut source)?,
-        Container::Wav => wav(&source),
+        Container::Wav => wav(&mut source)?,
         Container::Mp4 => mp4::mend(&mut source)?,
         Container::WebM => webm::mend(&mut source)?,
     }
@@ -85,8 +85,8 @@ impl<'a, R: Read + Seek> Source<'a, R> {
 
 /// No frame of a recording is larger.
 pub(super) const FRAME_MOST: usize = crate::limits::TAKE_FRAME_BYTES;
-/// Between two frames there is no hour.
-pub(super) const JUMP: u64 = 90_000 * 3_600;
+/// Between two frames there is no day: who mutes for a night is heard again.
+pub(super) const JUMP: u64 = 90_000 * 3_600 * 24;
 
 fn ivf(source: &mut Source<'_, impl Read + Seek>) -> io::Result<Option<Repair>> {
     let Some(header) = source.take(32)? else { return Ok(None) };
@@ -141,9 +141,13 @@ fn ogg(source: &mut Source<'_, impl Read + Seek>) -> io::Result<Option<Repair>> 
     Ok(Some(Repair { length: source.at, output, duration: time(page.position(), 48_000), frames }))
 }
 
-fn wav(source: &Source<'_, impl Read + Seek>) -> Option<Repair> {
-    let sound = source.length.checked_sub(wav::HEADER)?;
+fn wav(source: &mut Source<'_, impl Read + Seek>) -> io::Result<Option<Repair>> {
+    let Some(header) = source.take(wav::HEADER)? else { return Ok(None) };
+    if !wav::is_header(&header) {
+        return Ok(None);
+    }
+    let sound = source.length - wav::HEADER;
     let output = Output { append: Vec::new(), patches: wav::sizes(sound).into() };
     // A packet of 20 ms.
-    Some(Repair { length: source.length, output, duration: time(sound, 8_000), frames: sound / 160 })
+    Ok(Some(Repair { length: source.length, output, duration: time(sound, 8_000), frames: sound / 160 }))
 }

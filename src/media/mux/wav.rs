@@ -47,6 +47,11 @@ impl Wav {
     }
 }
 
+/// Whether a file that begins so is one of these.
+pub(super) fn is_header(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"RIFF") && bytes.get(8..16) == Some(b"WAVEfmt ") && bytes.get(50..54) == Some(b"data")
+}
+
 /// Where the header says how much there is.
 pub(super) fn sizes(sound: u64) -> [(u64, Vec<u8>); 3] {
     let bytes = |size: u64| u32::try_from(size).unwrap_or(u32::MAX).to_le_bytes().to_vec();

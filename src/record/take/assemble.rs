@@ -23,6 +23,8 @@ pub struct Assembler {
     broken: bool,
     /// Packets are missing before what comes next.
     torn: bool,
+    /// The sender marks the last packet of a frame; not all do.
+    marks: bool,
     ready: VecDeque<Assembled>,
 }
 
@@ -52,7 +54,16 @@ impl Assembler {
     /// Of a track of this codec.
     #[must_use]
     pub fn new(codec: Codec) -> Self {
-        Self { codec, open: None, payloads: Vec::new(), bytes: 0, broken: false, torn: false, ready: VecDeque::new() }
+        Self {
+            codec,
+            open: None,
+            payloads: Vec::new(),
+            bytes: 0,
+            broken: false,
+            torn: false,
+            marks: false,
+            ready: VecDeque::new(),
+        }
     }
 
     /// What is ready.
@@ -63,7 +74,7 @@ impl Assembler {
     /// The next packet.
     pub fn handle(&mut self, packet: &Packet) {
         if self.open.is_some_and(|(timestamp, _)| timestamp != packet.timestamp) {
-            self.close();
+            self.break_off();
         }
         if self.open.is_none() {
             self.open = Some((packet.timestamp, packet.arrival));
@@ -79,6 +90,7 @@ impl Assembler {
             self.payloads.push(packet.payload.clone());
         }
         // Every packet of sound is one frame, whatever its marker says (RFC 3551 §4.1).
+        self.marks |= packet.marker;
         if packet.marker || self.codec.kind() == MediaKind::Audio {
             self.close();
         }
@@ -96,6 +108,12 @@ impl Assembler {
 
     /// Nothing follows.
     pub fn finish(&mut self) {
+        self.break_off();
+    }
+
+    /// No more of the frame follows. Where another simulcast layer takes over, the rest of it is never sent.
+    fn break_off(&mut self) {
+        self.broken |= self.marks;
         self.close();
     }
 
@@ -159,6 +177,8 @@ mod tests {
             (Codec::Vp8, "1:s 1:m 2:sm", "1:4 2:2"),
             // A sender without markers, and an end without one.
             (Codec::Vp8, "1:s 1: 2:s", "1:4 2:2"),
+            // One that marks was broken off.
+            (Codec::Vp8, "1:sm 2:s 3:sm 4:s", "1:2 lost 3:2 lost"),
             (Codec::Vp8, "1:s - 1:m 2:sm", "lost 2:2"),
             (Codec::Vp8, "1:s - 2:sm", "lost 2:2"),
             (Codec::Vp8, "1:sm - 2:sm", "1:2 lost 2:2"),

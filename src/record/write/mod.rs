@@ -22,7 +22,7 @@ use crate::notify::bus::Bus;
 use crate::notify::now as wall;
 use crate::record::folder::Folder;
 use crate::record::library::{Hold, Library};
-use crate::record::mend::mend;
+use crate::record::mend::Mender;
 use crate::record::name::RecordName;
 use crate::record::sheet::State;
 use crate::record::stats::Stats;
@@ -122,6 +122,7 @@ impl Stop {
 pub struct Writer {
     assignment: Assignment,
     desk: Desk,
+    mender: Option<Mender>,
     stop: Stop,
     clock: Clock,
     /// A moment on both clocks.
@@ -143,13 +144,14 @@ pub struct Writer {
 impl Writer {
     /// Writes what the feed brings.
     #[must_use]
-    pub fn new(assignment: Assignment, desk: Desk, stop: Stop, feed: Feed) -> Self {
+    pub fn new(assignment: Assignment, desk: Desk, mender: Option<Mender>, stop: Stop, feed: Feed) -> Self {
         let clock = Clock::start();
         let now = clock.now();
         let take = Take::new(assignment.cutting);
         Self {
             assignment,
             desk,
+            mender,
             stop,
             clock,
             began: (now, wall()),
@@ -183,7 +185,7 @@ impl Writer {
         };
         self.take.finish(self.clock.now());
         self.carry_out(ending);
-        self.mend_left();
+        self.give_left();
         self.desk.stats.end();
     }
 
@@ -256,7 +258,7 @@ impl Writer {
             return self.fail(&WriteError::Reserve);
         }
         self.complained = false;
-        self.mend_left();
+        self.give_left();
     }
 
     fn is_full(&self) -> bool {
@@ -370,15 +372,11 @@ impl Writer {
         }
     }
 
-    fn mend_left(&mut self) {
+    /// The disk takes writes, or nothing follows.
+    fn give_left(&mut self) {
         for name in std::mem::take(&mut self.left) {
-            match mend(&self.desk, &name) {
-                Ok(()) => {}
-                Err(error) if error.failure() == error::Failure::FolderGone => {}
-                Err(error) => {
-                    warn!(record = %name, %error, "a recording that was cut off is not mended yet");
-                    self.left.push(name);
-                }
+            if let Some(mender) = &self.mender {
+                mender.give(name);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A recording's file while it is written: `{name}.part` until it is whole, so that nobody takes half a file for one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use nix::sys::statvfs::statvfs;
 use crate::id::RoomName;
 use crate::limits;
 use crate::media::Output;
-use crate::record::folder::Folder;
+use crate::record::folder::{Folder, Kind};
 use crate::record::name::RecordName;
 
 /// See the module.
@@ -52,6 +52,8 @@ impl Part {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 file => {
                     let file = file?;
+                    // Who mends must not take it for a left-over.
+                    lock(&file)?;
                     let inode = file.metadata()?.ino();
                     return Ok(Self { file, folder: folder.clone(), name, inode, length: 0 });
                 }
@@ -63,7 +65,7 @@ impl Part {
     /// Goes on with a file that was left behind.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's; [`ErrorKind::WouldBlock`] where somebody writes it.
     pub fn resume(folder: &Folder, name: &RecordName) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
@@ -72,7 +74,12 @@ impl Part {
         if !metadata.is_file() {
             return Err(io::Error::new(ErrorKind::InvalidInput, "no file"));
         }
-        let (length, inode) = (metadata.len(), metadata.ino());
+        lock(&file)?;
+        // Whoever had the lock may have finished the file meanwhile.
+        let (length, inode) = (file.metadata()?.len(), metadata.ino());
+        if fs::symlink_metadata(folder.part(name))?.ino() != inode {
+            return Err(ErrorKind::NotFound.into());
+        }
         Ok(Self { file, folder: folder.clone(), name: name.clone(), inode, length })
     }
 
@@ -153,17 +160,50 @@ impl Part {
         Ok(self.name)
     }
 
-    /// Deletes it, because there is nothing in it.
+    /// Whether it has its name already, and the one that it had while it was written beside that.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn has_its_name(&self) -> io::Result<bool> {
+        match fs::symlink_metadata(self.folder.path().join(self.name.as_str())) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            there => Ok(there?.ino() == self.inode),
+        }
+    }
+
+    /// It has no longer the name that it had while it was written.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn forget(self) -> io::Result<()> {
+        fs::remove_file(self.path())
+    }
+
+    /// Deletes it, because there is nothing in it, and what is known of it; but not what is another recording's.
     ///
     /// # Errors
     /// The system's.
     pub fn discard(self) -> io::Result<()> {
+        if fs::symlink_metadata(self.path())?.ino() != self.inode {
+            return Ok(());
+        }
         fs::remove_file(self.path())?;
-        self.folder.remove(&self.name)
+        if self.folder.look(&self.name).is_some_and(|seen| seen.kind == Kind::Sheet) {
+            self.folder.remove(&self.name)?;
+        }
+        Ok(())
     }
 
     fn path(&self) -> PathBuf {
         self.folder.part(&self.name)
+    }
+}
+
+/// Nobody else writes it until it is closed. Some file systems have no locks, and there nobody has one.
+fn lock(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(ErrorKind::WouldBlock.into()),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
 
@@ -231,6 +271,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_discarded_is_nobody_elses() {
+        let test = TestFolder::new("discard");
+        let folder = Folder::new(&test.path);
+        for (whole, kept) in [(false, 0), (true, 2)] {
+            let part = begin(&folder);
+            test.file(&format!("{}.json", part.name()), b"{}", Duration::ZERO);
+            if whole {
+                test.file(part.name().as_str(), b"mine", Duration::ZERO);
+            }
+            part.discard().unwrap();
+            assert_eq!(fs::read_dir(&test.path).unwrap().count(), kept);
+        }
+        let replaced = Part::create(&folder, &RoomName::parse("b").unwrap(), "av", SystemTime::now(), "webm").unwrap();
+        let path = folder.part(replaced.name());
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, b"another's").unwrap();
+        replaced.discard().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"another's");
+    }
+
+    #[test]
     fn a_folder_that_has_gone_is_noticed() {
         let test = TestFolder::new("gone");
         let folder = Folder::new(&test.path.join("below"));
@@ -242,6 +303,8 @@ mod tests {
         again.sync().unwrap();
         assert!(part.sync().is_err(), "another file has its name");
         let name = again.name().clone();
+        assert_eq!(Part::resume(&folder, &name).err().map(|error| error.kind()), Some(ErrorKind::WouldBlock));
+        drop(again);
         let resumed = Part::resume(&folder, &name).unwrap();
         resumed.discard().unwrap();
         assert!(folder.look(&name).is_none());
