@@ -33,5 +33,10 @@ pub const TAKE_WISH_INTERVAL: Duration = Duration::from_secs(1);
 pub const SYNC_ERROR: Duration = Duration::from_millis(2);
 /// So far they may drift before they are put in step anew: each time is a step that a listener must not hear.
 pub const SYNC_DRIFT: Duration = Duration::from_millis(10);
+/// Further ahead than this, or back, no network puts a packet: the sender has begun to count anew. So a sender cannot
+/// have hours of silence written by a single packet.
+pub const SYNC_LEAP: Duration = Duration::from_secs(30);
+/// What follows then comes so much after what was there.
+pub const SYNC_STEP: Duration = Duration::from_millis(20);
 /// Reports that say they lie further apart than this are of two clocks.
 pub const SYNC_FARTHEST: Duration = Duration::from_secs(3);

@@ -172,6 +172,9 @@ impl Take {
                 *self.tracks.get_mut(kind) = Some(Track::new(codec));
             }
             Tapped::Packet { kind, packet } => {
+                if self.sync.leaps(kind, packet.timestamp, packet.arrival) {
+                    self.finish_frame(kind);
+                }
                 let Some(track) = self.tracks.get_mut(kind) else { return };
                 self.sync.handle_packet(kind, track.codec.clock_rate(), packet.timestamp, packet.arrival);
                 track.assembler.handle(&packet);
@@ -202,15 +205,18 @@ impl Take {
 
     /// Nothing follows.
     pub fn finish(&mut self, now: Instant) {
-        for kind in [MediaKind::Audio, MediaKind::Video] {
-            if let Some(track) = self.tracks.get_mut(kind) {
-                track.assembler.finish();
-                self.collect(kind);
-            }
-        }
+        self.finish_frame(MediaKind::Audio);
+        self.finish_frame(MediaKind::Video);
         self.release(now, true);
         self.close();
         self.needs_key = false;
+    }
+
+    fn finish_frame(&mut self, kind: MediaKind) {
+        if let Some(track) = self.tracks.get_mut(kind) {
+            track.assembler.finish();
+            self.collect(kind);
+        }
     }
 
     /// Takes what the track's packets have become.

@@ -1,6 +1,7 @@
 //! One clock for both tracks of a publisher. Each has timestamps of its own, with a random beginning (RFC 3550 §5.1).
 //! At first the arrival of each track's first packet says how they lie; then the publisher's sender reports say it
-//! better (§6.4.1), and say it again where its clocks drift.
+//! better (§6.4.1), and say it again where its clocks drift. A timestamp that leaps is of another clock: it goes on
+//! where the last one ended.
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ struct Line {
     rate: i64,
     /// The timestamp that is the origin.
     zero: i64,
+    /// The highest time that it has come to.
+    newest: i64,
     /// NTP time, and the timestamp at that time, until it was compared.
     report: Option<(u64, i64)>,
 }
@@ -31,16 +34,35 @@ struct Line {
 const SECOND: i64 = 1_000_000_000;
 
 impl Sync {
-    /// A packet came: the first one of a track places it.
+    /// Whether the sender's clock has leapt since its last packet: from here on it is another one. A network that
+    /// stands still has packets come late, never early; so who is far ahead of their arrival, or goes far back, leaps.
+    #[must_use]
+    pub fn leaps(&self, kind: MediaKind, timestamp: i64, arrival: Instant) -> bool {
+        let Some(line) = self.tracks.get(kind) else { return false };
+        let (time, far) = (line.time(timestamp), nanoseconds(limits::SYNC_LEAP));
+        time.saturating_sub(self.since_origin(arrival)) > far || line.newest.saturating_sub(time) > far
+    }
+
+    /// A packet came: the first one of a track places it, and one that leaps places it again.
     pub fn handle_packet(&mut self, kind: MediaKind, rate: u32, timestamp: i64, arrival: Instant) {
-        if self.tracks.get(kind).is_some() {
+        self.origin.get_or_insert(arrival);
+        let (since, leaps) = (self.since_origin(arrival), self.leaps(kind, timestamp, arrival));
+        let line = self.tracks.get_mut(kind);
+        if let Some(line) = line.as_mut().filter(|_| !leaps) {
+            line.newest = line.newest.max(line.time(timestamp));
             return;
         }
-        let origin = *self.origin.get_or_insert(arrival);
-        let since = nanoseconds(arrival.saturating_duration_since(origin))
-            - nanoseconds(origin.saturating_duration_since(arrival));
         let rate = i64::from(rate);
-        *self.tracks.get_mut(kind) = Some(Line { rate, zero: timestamp - ticks(since, rate), report: None });
+        let goes_on = line.map(|line| line.newest + nanoseconds(limits::SYNC_STEP));
+        let newest = goes_on.map_or(since, |time| time.max(since));
+        *line = Some(Line { rate, zero: timestamp.saturating_sub(ticks(newest, rate)), newest, report: None });
+    }
+
+    fn since_origin(&self, arrival: Instant) -> i64 {
+        self.origin.map_or(0, |origin| {
+            nanoseconds(arrival.saturating_duration_since(origin))
+                - nanoseconds(origin.saturating_duration_since(arrival))
+        })
     }
 
     /// A sender report came.
@@ -157,6 +179,33 @@ mod tests {
         for later in [0, 30, -30] {
             assert_eq!(times(&sync(later)), (later, 0));
         }
+    }
+
+    #[test]
+    fn a_clock_that_leaps_goes_on_where_it_was() {
+        let hour = 3_600 * 90_000;
+        for leap in [hour, -hour, 31 * 90_000, -31 * 90_000, i64::from(u32::MAX / 2)] {
+            let mut sync = sync(0);
+            let mut time = |second: i64, timestamp| {
+                let arrival = sync.moment(second * SECOND).unwrap();
+                sync.handle_packet(MediaKind::Video, 90_000, timestamp, arrival);
+                sync.time(MediaKind::Video, timestamp).unwrap() / MILLISECOND
+            };
+            assert_eq!(time(60, 900_000 + 60 * 90_000), 60_000);
+            assert_eq!(time(60, 900_000 + 60 * 90_000 + leap), 60_020, "{leap}");
+            assert_eq!(time(61, 900_000 + 61 * 90_000 + leap), 61_020, "{leap}");
+            // Who leaps with each packet comes no further.
+            assert_eq!(time(61, 900_000 + 61 * 90_000 + 2 * leap), 61_040, "{leap}");
+        }
+        // A network that stood still, and a night of silence, are no leaps.
+        let mut sync = sync(0);
+        let mut time = |second: i64, timestamp| {
+            let arrival = sync.moment(second * SECOND).unwrap();
+            sync.handle_packet(MediaKind::Video, 90_000, timestamp, arrival);
+            sync.time(MediaKind::Video, timestamp).unwrap() / SECOND
+        };
+        assert_eq!([time(100, 900_000 + 60 * 90_000), time(100, 900_000 + 99 * 90_000)], [60, 99]);
+        assert_eq!(time(36_000, 900_000 + 36_000 * 90_000), 36_000);
     }
 
     #[test]
