@@ -114,8 +114,15 @@ impl Rules {
 
     async fn judge(&self, presented: &Presented, need: Need<'_>, now: SystemTime) -> Result<Grant, Refusal> {
         let mut verdict = self.by_static_token(presented, need);
-        if verdict.is_err() && self.verifier.is_enabled() {
-            verdict = self.by_signed_token(presented, need, now).await.unwrap_or(verdict);
+        // A list has what is open to all, and what a signed token adds to that.
+        let may_add = need.room.is_none() && need.action == Action::Read;
+        if (verdict.is_err() || may_add) && self.verifier.is_enabled() {
+            let signed = self.by_signed_token(presented, need, now).await;
+            verdict = match (verdict, signed) {
+                (_, Some(Ok(grant))) => Ok(grant),
+                (Err(_), Some(refused)) => refused,
+                (verdict, _) => verdict,
+            };
         }
         // Who is an administrator is not for others to say.
         if let (Err(_), Some(webhook)) = (&verdict, &self.webhook)

@@ -100,6 +100,10 @@ mod tests {
             std::fs::write(&file, format!("[http]\naddress = \"{address}\"\n")).unwrap();
             assert_eq!(own_url(Some(&file)).unwrap(), url);
         }
+        let proxied =
+            "[http]\nproxy_protocol = true\ntrusted_proxies = \"127.0.0.1\"\n[metrics]\naddress = \"127.0.0.1:9004\"\n";
+        std::fs::write(&file, proxied).unwrap();
+        assert_eq!(own_url(Some(&file)).unwrap(), "http://127.0.0.1:9004/healthz", "there no proxy is in front");
         std::fs::remove_file(&file).unwrap();
         assert_eq!(own_url(Some(&file)).unwrap_err().exit_code(), 2, "no such file");
     }

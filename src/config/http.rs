@@ -43,7 +43,8 @@ const PROXY_PROTOCOL: Key = Key::new(
     "http.proxy_protocol",
     "PROXY_PROTOCOL",
     "false",
-    "true: those proxies begin each connection with a header of the PROXY protocol, version 1 or 2",
+    "true: those proxies begin each connection with a header of the PROXY protocol, version 1 or 2; never those to \
+     metrics.address",
 )
 .switch();
 

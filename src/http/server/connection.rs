@@ -36,6 +36,14 @@ pub(super) struct Talk {
     pub scheme: Scheme,
 }
 
+/// The other end of a connection.
+#[derive(Clone, Copy)]
+struct Peer {
+    address: ClientAddress,
+    /// A trusted proxy: its headers say for whom it asks.
+    speaks_for_others: bool,
+}
+
 impl Talk {
     /// Until the other end has enough, or has to go, or the server stops.
     pub async fn run(self, stream: TcpStream, peer: ClientAddress, place: Place, stop: watch::Receiver<bool>) {
@@ -52,22 +60,25 @@ impl Talk {
     async fn begin(
         self: Arc<Self>,
         mut stream: Guarded<TcpStream>,
-        mut peer: ClientAddress,
+        address: ClientAddress,
         place: Arc<Place>,
         stop: watch::Receiver<bool>,
     ) {
         let policy = self.door.policy();
+        let mut peer = Peer { address, speaks_for_others: policy.proxies.contains(address) };
         let may_be_proxied = policy.proxy_protocol && !matches!(self.scheme, Scheme::Private);
-        if may_be_proxied && policy.proxies.contains(peer) {
+        if may_be_proxied && peer.speaks_for_others {
             let Ok(Ok(client)) = timeout(limits::HTTP_HEADER_TIME, proxied::read(&mut stream)).await else {
-                debug!(proxy = %peer, "no PROXY header");
+                debug!(proxy = %address, "no PROXY header");
                 return self.door.counts.count(Cut::NoProxyHeader);
             };
-            peer = client.unwrap_or(peer);
-            if client.is_some()
-                && let Err(taken) = place.claim(peer.group())
-            {
-                return self.door.turned_away(taken);
+            // One that does not say for whom it connects adds no header either: what is there a client wrote.
+            peer.speaks_for_others = false;
+            if let Some(client) = client {
+                peer = Peer { address: client, speaks_for_others: policy.proxies.contains(client) };
+                if let Err(taken) = place.claim(client.group()) {
+                    return self.door.turned_away(taken);
+                }
             }
         }
         let Scheme::Tls(tls) = &self.scheme else { return self.serve(stream, peer, place, stop).await };
@@ -75,7 +86,7 @@ impl Talk {
             Ok(Ok(stream)) if tls::is_challenge(stream.get_ref().1) => {}
             Ok(Ok(stream)) => self.clone().serve(stream, peer, place, stop).await,
             failed => {
-                debug!(client = %peer, error = ?failed.map(|result| result.map(drop)), "no TLS handshake");
+                debug!(client = %peer.address, error = ?failed.map(|result| result.map(drop)), "no TLS handshake");
                 self.door.counts.count(Cut::Handshake);
             }
         }
@@ -84,7 +95,7 @@ impl Talk {
     async fn serve(
         self: Arc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        peer: ClientAddress,
+        peer: Peer,
         place: Arc<Place>,
         mut stop: watch::Receiver<bool>,
     ) {
@@ -100,7 +111,7 @@ impl Talk {
             tokio::select! {
                 result = &mut connection => {
                     if let Err(error) = result {
-                        debug!(client = %peer, %error, "a connection broke off");
+                        debug!(client = %peer.address, %error, "a connection broke off");
                         // hyper's own deadline for a head may come before ours.
                         if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout) {
                             self.door.counts.count(Cut::Idle);
@@ -123,13 +134,14 @@ impl Talk {
     async fn answer(
         self: Arc<Self>,
         mut request: Request<Incoming>,
-        peer: ClientAddress,
+        peer: Peer,
         mut busy: Busy,
     ) -> Result<Response<Held>, Infallible> {
         let policy = self.door.policy();
         // An HTTP/1 connection that does not read is full, which is looked after elsewhere; one of HTTP/2 need not be.
         let has_window = request.version() == Version::HTTP_2;
-        let client = policy.proxies.client(peer, request.headers());
+        let client =
+            if peer.speaks_for_others { policy.proxies.client(peer.address, request.headers()) } else { peer.address };
         request.extensions_mut().insert(client);
         let length = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
         let mut response = match self.scheme {

@@ -236,7 +236,9 @@ async fn a_trusted_proxy_says_for_whom_it_connects() {
         ("PROXY TCP4 203.0.113.8 127.0.0.1 6 80\r\n", "", "200"),
         // A client behind a proxy is no proxy.
         ("PROXY TCP4 203.0.113.8 127.0.0.1 6 80\r\n", "x-forwarded-for: 203.0.113.9\r\n", "429"),
+        // Nor does one speak for others that does not say for whom.
         ("PROXY UNKNOWN\r\n", "x-forwarded-for: 203.0.113.9\r\n", "200"),
+        ("PROXY UNKNOWN\r\n", "x-forwarded-for: 203.0.113.10\r\n", "429"),
         ("", "", ""),
     ] {
         let answer = talk(address, &format!("{header}{get}{forwarded}\r\n")).await;

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::sign::Signer;
 use super::{JwtConfig, Key};
-use crate::auth::{Action, AuthConfig, Authenticator, Need, Presented, Refusal};
-use crate::id::{ClientAddress, RoomName};
+use crate::auth::{Action, AuthConfig, Authenticator, Need, PlayPolicy, Presented, Refusal, RoomAccess};
+use crate::id::{ClientAddress, RoomName, RoomPattern};
 use crate::secret::Secret;
 
 pub(super) const SECRET: &str = "a secret of the operator, long enough";
@@ -58,4 +58,30 @@ pub(super) async fn ask_for(auth: &Authenticator, token: &str, action: Action) -
     let bearer = format!("Bearer {token}");
     let presented = Presented::new(Some(&bearer), None, ClientAddress::UNKNOWN);
     auth.authorize(&presented, Need::in_room(action, &room)).await.err()
+}
+
+#[tokio::test]
+async fn a_list_has_what_is_open_and_what_the_token_adds() {
+    let closed = |name| RoomAccess {
+        pattern: RoomPattern::parse(name).unwrap(),
+        token: Some(Secret::new("t")),
+        play: None,
+        play_token: None,
+        publish_token: None,
+    };
+    let auth = Authenticator::new(&AuthConfig {
+        play: PlayPolicy::Open,
+        rooms: vec![closed("mine"), closed("other")],
+        jwt: JwtConfig { secret: Some(Secret::new(SECRET)), ..JwtConfig::default() },
+        ..AuthConfig::default()
+    });
+    let claims = json!({"room": "mine", "actions": ["play"], "exp": now() + 60});
+    let expired = json!({"room": "mine", "actions": ["play"], "exp": now() - 600});
+    for (claims, sees_mine) in [(Some(claims), true), (Some(expired), false), (None, false)] {
+        let bearer = claims.map(|claims| format!("Bearer {}", token(&signer("secret"), &claims)));
+        let presented = Presented::new(bearer.as_deref(), None, ClientAddress::UNKNOWN);
+        let grant = auth.authorize(&presented, Need::anywhere(Action::Read)).await.unwrap();
+        let seen = ["public", "mine", "other"].map(|room| auth.covers(&grant, &RoomName::parse(room).unwrap()));
+        assert_eq!(seen, [true, sees_mine, false]);
+    }
 }
