@@ -65,6 +65,8 @@ firefox: deps tests/firefox/node_modules/.installed ## Firefox against a server 
 
 verify: test firefox bench-door ## `make test`, Firefox, attacks, the admin page under load, many more simulated rooms; figures go into docs/verified.md
 	npm --prefix tests/browser run verify
+	cargo clippy --all-targets --all-features --locked -- -D warnings
+	cargo test --locked --features traces --test traces
 	RILLCAST_SIM_SEEDS=1000 cargo test --locked --test sim -- --nocapture
 
 BENCHMARKS := datagram egress fanout inspect library negotiate tokens

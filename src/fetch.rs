@@ -14,6 +14,7 @@ use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::limits;
+use crate::traces::Span;
 
 /// Why a request has no answer. The texts have nothing of the request but its host.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -75,11 +76,14 @@ pub fn trusting(root: Option<&Path>) -> Result<TlsConfig, String> {
 /// [`FetchError`]
 pub async fn get(url: &str, bounds: Bounds) -> Result<Fetched, FetchError> {
     let url = url.to_owned();
-    bounded(bounds, move || {
+    let span = Span::step("GET");
+    let traced = span.headers();
+    let fetched = bounded(bounds, move || {
         let request = AGENT.get(&url).config().timeout_global(Some(bounds.deadline)).build();
+        let request = traced.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         answer(request.call(), bounds)
-    })
-    .await
+    });
+    told(&span, span.around(fetched).await)
 }
 
 /// POST of JSON, with further headers.
@@ -93,13 +97,22 @@ pub async fn post(
     bounds: Bounds,
 ) -> Result<Fetched, FetchError> {
     let url = url.to_owned();
-    bounded(bounds, move || {
+    let span = Span::step("POST");
+    let traced = span.headers();
+    let fetched = bounded(bounds, move || {
         let request = AGENT.post(&url).config().timeout_global(Some(bounds.deadline)).build();
         let request = request.header("Content-Type", "application/json");
         let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        let request = traced.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         answer(request.send(&json[..]), bounds)
-    })
-    .await
+    });
+    told(&span, span.around(fetched).await)
+}
+
+/// Whoever looks at the trace sees what came of it.
+fn told(span: &Span, fetched: Result<Fetched, FetchError>) -> Result<Fetched, FetchError> {
+    span.answered(fetched.as_ref().map_or(504, |fetched| fetched.status));
+    fetched
 }
 
 async fn bounded(

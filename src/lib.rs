@@ -17,6 +17,7 @@
 //! client     the offerer side: WHIP publisher, WHEP player, media files
 //! notify     what happened: the bus, who listens, signed webhooks
 //! fetch      requests that the server makes itself
+//! traces     spans of requests, for OpenTelemetry
 //! worker     the turn loop, mailbox, timers
 //! peer       sans-IO: ICE, DTLS, SRTP of one session
 //! sdp        offer, answer, trickle fragment: text in, types out
@@ -60,5 +61,6 @@ pub mod session;
 pub mod sfu;
 #[allow(clippy::disallowed_methods, reason = "not the data plane: it may read the clock")]
 pub mod telemetry;
+pub mod traces;
 pub mod version;
 pub mod worker;

@@ -15,7 +15,7 @@ mod rust;
 mod samples;
 
 /// The modules in the order of `src/lib.rs`: each one may import itself and what stands behind it.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "cli",
     "app",
     "config",
@@ -28,6 +28,7 @@ const ORDER: [&str; 23] = [
     "client",
     "notify",
     "fetch",
+    "traces",
     "worker",
     "peer",
     "sdp",

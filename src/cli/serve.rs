@@ -13,6 +13,7 @@ use crate::config::file::File;
 use crate::config::source::Source;
 use crate::config::{Config, ConfigError, http, media, show};
 use crate::telemetry::log;
+use crate::traces::Traces;
 
 /// Threads of the control plane: it negotiates and serves pages, the media has threads of its own.
 const CONTROL_THREADS: usize = 2;
@@ -97,6 +98,8 @@ const FILE_VARIABLE: &str = "CONFIG_FILE";
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     let config = args.config()?;
     log::start(&config.log);
+    // It sends its last spans when all else has ended.
+    let _traces = Traces::start(config.log.collector.as_deref());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")

@@ -6,7 +6,7 @@ use crate::auth::jwt::{JwtConfig, Key as PublicKey};
 use crate::auth::{AuthConfig, PlayPolicy, RoomAccess};
 use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section};
-use crate::config::parse::{list, one_of, switch};
+use crate::config::parse::{list, one_of, switch, url};
 use crate::config::session::{ROOMS, pattern};
 use crate::config::source::{Source, Table, Values as _};
 use crate::id::RoomPattern;
@@ -185,12 +185,6 @@ fn policy(text: &str) -> Option<PlayPolicy> {
 
 fn public_key(path: &str) -> Option<PublicKey> {
     PublicKey::from_pem(&fs::read(path).ok()?)
-}
-
-fn url(text: &str) -> Option<String> {
-    let uri: http::Uri = text.parse().ok()?;
-    let scheme = uri.scheme_str().is_some_and(|scheme| scheme == "http" || scheme == "https");
-    (scheme && uri.authority().is_some()).then(|| text.to_owned())
 }
 
 #[cfg(test)]

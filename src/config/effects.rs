@@ -95,6 +95,7 @@ const ROWS: &[Row] = &[
     ("RECORD_DELETE_UPLOADED_ONLY", "true", &[], |c| c.record.retention.uploaded_only),
     ("METRICS_ADDR", ":9", &[], |c| c.http.private_address == Some(ListenAddr::Any(9))),
     ("LOG", "debug", &[], |c| debug(c).contains("filter: \"debug")),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a.example:4318", &[], |c| c.log.collector.is_some()),
     ("LOG_FORMAT", "json", &[], |c| c.log.format == LogFormat::Json),
 ];
 

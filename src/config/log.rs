@@ -2,7 +2,7 @@
 
 use crate::config::error::ConfigError;
 use crate::config::key::{Key, Section};
-use crate::config::parse::one_of;
+use crate::config::parse::{one_of, url};
 use crate::config::source::{Source, Values as _};
 use crate::telemetry::log::{LogConfig, LogFormat};
 
@@ -16,8 +16,18 @@ const FORMAT: Key = Key::new("log.format", "LOG_FORMAT", "human", "how lines are
     .expects("human or json")
     .restart();
 
+const COLLECTOR: Key = Key::new(
+    "log.otlp_endpoint",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "",
+    "a collector of OpenTelemetry that is sent a trace of each request by HTTP; in binaries with the feature traces",
+)
+.expects("http://host:port or https://host:port")
+.sample("http://127.0.0.1:4318")
+.restart();
+
 /// `[log]`
-pub const LOG: Section = Section { about: "Lines on standard error.", keys: &[&FILTER, &FORMAT] };
+pub const LOG: Section = Section { about: "Lines on standard error.", keys: &[&FILTER, &FORMAT, &COLLECTOR] };
 
 /// Reads the section.
 ///
@@ -25,5 +35,6 @@ pub const LOG: Section = Section { about: "Lines on standard error.", keys: &[&F
 /// The first value that does not parse.
 pub fn read(source: &Source<'_>) -> Result<LogConfig, ConfigError> {
     let format = source.value(&FORMAT, |text| one_of(text, &FORMATS))?;
-    Ok(source.value(&FILTER, LogConfig::parse)?.with_format(format))
+    let collector = source.optional(&COLLECTOR, url)?;
+    Ok(source.value(&FILTER, LogConfig::parse)?.with_format(format).with_collector(collector))
 }

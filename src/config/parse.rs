@@ -40,3 +40,10 @@ pub(super) fn printable(text: &str) -> Option<String> {
 pub(super) fn one_of<T: Copy>(text: &str, names: &[(&str, T)]) -> Option<T> {
     names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, value)| *value)
 }
+
+/// An address of the web.
+pub(super) fn url(text: &str) -> Option<String> {
+    let uri: http::Uri = text.parse().ok()?;
+    let scheme = uri.scheme_str().is_some_and(|scheme| scheme == "http" || scheme == "https");
+    (scheme && uri.authority().is_some()).then(|| text.to_owned())
+}

@@ -14,6 +14,7 @@ use crate::http::{Api, client_address};
 use crate::id::{ClientAddress, RoomName};
 use crate::limits;
 use crate::session::Client;
+use crate::traces::Span;
 
 /// A room's name from the path, percent-decoded by axum; not UTF-8 makes the rejection.
 pub(super) type RoomPath = Result<Path<String>, PathRejection>;
@@ -96,7 +97,8 @@ pub(super) fn room_name(room: RoomPath) -> Result<RoomName, ApiError> {
 /// # Errors
 /// 401, whatever was wrong with it; 503 where the one who decides could not be asked, so that clients try again.
 pub(super) async fn authorize(api: &Api, asked: &Asked, need: Need<'_>) -> Result<Grant, ApiError> {
-    api.auth.authorize(&asked.presented, need).await.map_err(|refusal| {
+    let verdict = Span::step("authorize").around(api.auth.authorize(&asked.presented, need)).await;
+    verdict.map_err(|refusal| {
         if refusal.is_outage() { ApiError::Unavailable("who decides does not answer") } else { ApiError::Unauthorized }
     })
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info_span};
 
 use crate::http::Api;
+use crate::traces::Span;
 
 /// What the answer bears.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -29,8 +30,10 @@ pub(super) async fn layer(State(api): State<Arc<Api>>, request: Request, next: N
     let method = method(request.method());
     // The path of a session is a secret of its client's: only the route is logged.
     let span = info_span!("request", id, method, route);
+    let traced = Span::request(request.headers(), method, &route, &id);
     let answer = async {
-        let answer = next.run(request).await;
+        let answer = traced.around(next.run(request)).await;
+        traced.answered(answer.status().as_u16());
         debug!(status = answer.status().as_u16(), time = ?began.elapsed(), "answered");
         answer
     };

@@ -11,6 +11,7 @@ use crate::auth::Action;
 use crate::http::error::ApiError;
 use crate::http::gate::{self, Asked, RoomPath};
 use crate::http::{Api, body, endpoint};
+use crate::traces::Span;
 
 /// What `Location` begins with.
 pub(super) const SESSION: &str = "/api/whep/session/";
@@ -21,7 +22,8 @@ pub(super) async fn play(State(api): State<Arc<Api>>, room: RoomPath, request: R
         (&Method::POST, Some(grant)) => {
             let client = gate::client(&request);
             let offer = body::text(request, body::SDP).await?;
-            let session = api.sessions.play(&pass.room, grant, client, &offer).await?;
+            let negotiated = api.sessions.play(&pass.room, grant, client, &offer);
+            let session = Span::step("negotiate").around(negotiated).await?;
             Ok(endpoint::created(&api, SESSION, session))
         }
         (&Method::OPTIONS, _) => Ok(endpoint::options(&api, &pass)),

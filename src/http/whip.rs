@@ -10,6 +10,7 @@ use crate::auth::Action;
 use crate::http::error::ApiError;
 use crate::http::gate::{self, Asked, RoomPath};
 use crate::http::{Api, body, endpoint};
+use crate::traces::Span;
 
 /// What `Location` begins with.
 pub(super) const SESSION: &str = "/api/whip/session/";
@@ -24,7 +25,8 @@ pub(super) async fn publish(
         (&Method::POST, Some(grant)) => {
             let client = gate::client(&request);
             let offer = body::text(request, body::SDP).await?;
-            let session = api.sessions.publish(&pass.room, grant, client, &offer).await?;
+            let negotiated = api.sessions.publish(&pass.room, grant, client, &offer);
+            let session = Span::step("negotiate").around(negotiated).await?;
             Ok(endpoint::created(&api, SESSION, session))
         }
         (&Method::OPTIONS, _) => Ok(endpoint::options(&api, &pass)),

@@ -75,6 +75,8 @@ pub const RECORD_LEFT: usize = 16;
 pub const RECORD_MEND_INTERVAL: Duration = Duration::from_mins(1);
 /// and what else is there, where it was not written for so long.
 pub const RECORD_MEND_AGE: Duration = Duration::from_mins(1);
+/// Names that wait for it.
+pub const RECORD_MEND_WAITING: usize = 256;
 /// What is left of a recording without a frame is shorter, or begins as one.
 pub const RECORD_HEAD_BYTES: u64 = 64 << 10;
 /// What runs is compared this often with what should: a notice may have been missed.

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -24,7 +24,7 @@ use crate::record::write::{Desk, Part};
 
 /// Takes the names of files that could not be finished. The thread ends with the last of these.
 #[derive(Clone)]
-pub struct Mender(Sender<RecordName>);
+pub struct Mender(SyncSender<RecordName>);
 
 /// What the thread knows.
 struct Leftovers {
@@ -41,7 +41,7 @@ impl Mender {
     /// # Errors
     /// Where no thread can be had: the next start mends.
     pub fn start(desk: Desk) -> io::Result<Self> {
-        let (sender, given) = channel();
+        let (sender, given) = sync_channel(limits::RECORD_MEND_WAITING);
         let leftovers = Leftovers { desk, waiting: BTreeSet::new(), told: BTreeMap::new() };
         thread::Builder::new().name("mend".into()).spawn(move || leftovers.run(&given))?;
         Ok(Self(sender))
@@ -49,8 +49,8 @@ impl Mender {
 
     /// Nobody writes this any longer, and the disk takes writes.
     pub fn give(&self, name: RecordName) {
-        // It runs for as long as this is there.
-        let _ = self.0.send(name);
+        // What has no place there is found when it is looked for the next time.
+        let _ = self.0.try_send(name);
     }
 }
 

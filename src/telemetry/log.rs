@@ -17,6 +17,8 @@ pub struct LogConfig {
     filter: String,
     /// How lines are written.
     pub format: LogFormat,
+    /// Where spans go ([`crate::traces`]).
+    pub collector: Option<String>,
 }
 
 impl LogConfig {
@@ -30,13 +32,19 @@ impl LogConfig {
         let words: Vec<&str> = filter.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
         let plausible = !words.is_empty() && words.iter().all(|word| word.contains(['=', ':', '[']) || level(word));
         let filter = words.join(",");
-        (plausible && EnvFilter::try_new(&filter).is_ok()).then_some(Self { filter, format: LogFormat::default() })
+        (plausible && EnvFilter::try_new(&filter).is_ok()).then_some(Self { filter, ..Self::default() })
     }
 
     /// The same filter, written so.
     #[must_use]
     pub fn with_format(self, format: LogFormat) -> Self {
         Self { format, ..self }
+    }
+
+    /// The same, with spans for this collector.
+    #[must_use]
+    pub fn with_collector(self, collector: Option<String>) -> Self {
+        Self { collector, ..self }
     }
 
     fn filter(&self) -> EnvFilter {
@@ -46,7 +54,7 @@ impl LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { filter: DEFAULT_FILTER.to_owned(), format: LogFormat::default() }
+        Self { filter: DEFAULT_FILTER.to_owned(), format: LogFormat::default(), collector: None }
     }
 }
 
