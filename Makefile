@@ -53,14 +53,18 @@ unit: ## the tests in Rust: modules, tidiness, whole sessions on loopback
 	else set -x; cargo test --all-targets --locked; fi
 	cargo test --doc --locked
 
+# The binary that the tests in Rust use, too: by `cargo build` tokio and what needs it would be built once more, without
+# what tests want of it.
+BINARY := cargo test --locked --no-run --test e2e
+
 clients: deps ## real clients against a server of their own: Chromium, aiortc, GStreamer, libdatachannel
-	cargo build --locked
+	$(BINARY)
 	npm --prefix tests/browser test
 	npm --prefix tests/clients test
 
 firefox: deps tests/firefox/node_modules/.installed ## Firefox against a server of its own; installs it
 	@scripts/require.sh firefox
-	cargo build --locked
+	$(BINARY)
 	npm --prefix tests/firefox test
 
 verify: test firefox bench-door ## `make test`, Firefox, attacks, the admin page under load, many more simulated rooms; figures go into docs/verified.md
