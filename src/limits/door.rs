@@ -23,6 +23,8 @@ pub const HTTP_BODY_TIME: Duration = Duration::from_secs(10);
 pub const HTTP_WRITE_TIME: Duration = Duration::from_secs(20);
 /// so many bytes: 6.5 kbit/s.
 pub const HTTP_WRITE_BYTES: usize = 16 << 10;
+/// An answer of HTTP/2 of which the client takes nothing for so long is cut, with its connection.
+pub const HTTP_UNREAD_TIME: Duration = Duration::from_mins(2);
 /// Requests under way on one HTTP/2 connection.
 pub const HTTP_STREAMS: u32 = 32;
 /// What one HTTP/2 request may send before somebody reads it; a connection four times that.

@@ -135,7 +135,7 @@ impl Talk {
         self: Arc<Self>,
         mut request: Request<Incoming>,
         peer: Peer,
-        mut busy: Busy,
+        busy: Busy,
     ) -> Result<Response<Held>, Infallible> {
         let policy = self.door.policy();
         // An HTTP/1 connection that does not read is full, which is looked after elsewhere; one of HTTP/2 need not be.
@@ -155,7 +155,9 @@ impl Talk {
         if let (Scheme::Tls(_), Some(hsts)) = (&self.scheme, &policy.hsts) {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
-        busy.pause(has_window);
+        if has_window {
+            busy.pause(true);
+        }
         Ok(response.map(|body| Held { body, busy, has_window }))
     }
 }
@@ -163,7 +165,9 @@ impl Talk {
 /// When it is looked at again, or why it is cut.
 fn next_deadline(doing: Doing, now: Instant) -> Result<Instant, Cut> {
     match doing {
-        Doing::Busy => Ok(now + limits::HTTP_IDLE_TIME),
+        // A window that stays shut is not kept so by what else is asked for on the connection.
+        Doing::Busy(Some(since)) if since + limits::HTTP_UNREAD_TIME <= now => Err(Cut::SlowReader),
+        Doing::Busy(_) => Ok(now + limits::HTTP_IDLE_TIME),
         Doing::Idle(since) if since + IDLE_CHECK > now => Ok(since + limits::HTTP_IDLE_TIME),
         Doing::Idle(_) => Err(Cut::Idle),
         Doing::Unread(since) if since + limits::HTTP_IDLE_TIME > now => Ok(since + limits::HTTP_IDLE_TIME),
@@ -189,7 +193,10 @@ impl HttpBody for Held {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.get_mut();
         let piece = Pin::new(&mut this.body).poll_frame(cx);
-        this.busy.pause(this.has_window && matches!(piece, Poll::Ready(Some(_))));
+        if this.has_window {
+            // It was asked for this one, so the client has taken the last.
+            this.busy.pause(matches!(piece, Poll::Ready(Some(_))));
+        }
         piece
     }
 

@@ -1,7 +1,7 @@
 //! Who may hold a connection: so many in all, so many of one client. Where there is no place left the connection that
 //! has been idle for the longest gives its own up: the client's, where the client has too many; anybody's, where the
 //! server has. So whoever holds connections and says nothing loses them first, and accepting never waits. Who has asked
-//! and does not take the answer is idle, too: in HTTP/2 a window of zero would hold a place for good.
+//! and does not take the answer for a while comes next: in HTTP/2 a window of zero would hold a place for good.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::id::ClientGroup;
+use crate::limits;
 
 /// Numbers of connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,17 +44,17 @@ pub struct Place {
 pub struct Busy {
     places: Arc<Places>,
     id: u64,
-    paused: bool,
+    request: u64,
 }
 
 /// What a connection does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Doing {
-    /// A request is under way.
-    Busy,
+    /// A request is under way, and the answer of one perhaps waits for the client to take it, since then.
+    Busy(Option<Instant>),
     /// None is, since then.
     Idle(Instant),
-    /// What was asked for waits for the client to take it, since then.
+    /// All answers wait for the client to take them, since then.
     Unread(Instant),
 }
 
@@ -62,33 +63,41 @@ struct Table {
     /// The next number: of connections, and of the order in which they fell idle.
     next: u64,
     connections: BTreeMap<u64, Connection>,
-    /// Order and connection; the first has been idle for the longest.
-    idle: BTreeSet<(u64, u64)>,
+    idle: BTreeSet<Rank>,
     clients: BTreeMap<ClientGroup, Client>,
     evicted: u64,
 }
+
+/// Whether answers wait, the order in which it fell idle, the connection: the first one goes first.
+type Rank = (bool, u64, u64);
 
 struct Connection {
     /// `None`: a trusted proxy, which has the connections of many.
     client: Option<ClientGroup>,
     requests: usize,
-    /// Those of the requests whose answer the client does not take.
-    paused: usize,
+    /// Those of the requests whose answer the client does not take, since when.
+    unread: BTreeMap<u64, Instant>,
     /// Where it waits for the client: since when, and the order.
     idle: (Instant, u64),
     evict: Arc<Notify>,
 }
 
 impl Connection {
-    fn is_idle(&self) -> bool {
-        self.requests == self.paused
+    /// Nothing where a request is under way that does not wait for the client.
+    fn rank(&self, id: u64) -> Option<Rank> {
+        (self.requests == self.unread.len()).then_some((self.requests > 0, self.idle.1, id))
+    }
+
+    /// It does nothing, or nothing came of it for as long as a reader may take.
+    fn may_go(&self) -> bool {
+        self.requests == 0 || self.idle.0.elapsed() >= limits::HTTP_WRITE_TIME
     }
 }
 
 #[derive(Default)]
 struct Client {
     connections: usize,
-    idle: BTreeSet<(u64, u64)>,
+    idle: BTreeSet<Rank>,
 }
 
 impl Places {
@@ -149,8 +158,10 @@ impl Place {
     /// A request begins.
     #[must_use]
     pub fn busy(&self) -> Busy {
-        self.places.table().change(self.id, |connection| connection.requests += 1);
-        Busy { places: self.places.clone(), id: self.id, paused: false }
+        let mut table = self.places.table();
+        let request = table.number();
+        table.change(self.id, |connection| connection.requests += 1);
+        Busy { places: self.places.clone(), id: self.id, request }
     }
 
     /// What happens on it now.
@@ -158,26 +169,24 @@ impl Place {
     pub fn doing(&self) -> Doing {
         let table = self.places.table();
         match table.connections.get(&self.id) {
-            Some(connection) if !connection.is_idle() => Doing::Busy,
-            Some(connection) if connection.requests > 0 => Doing::Unread(connection.idle.0),
-            Some(connection) => Doing::Idle(connection.idle.0),
+            Some(connection) => match connection.rank(self.id) {
+                None => Doing::Busy(connection.unread.values().min().copied()),
+                Some((true, ..)) => Doing::Unread(connection.idle.0),
+                Some((false, ..)) => Doing::Idle(connection.idle.0),
+            },
             // It was evicted, and is about to hear of it.
-            None => Doing::Busy,
+            None => Doing::Busy(None),
         }
     }
 }
 
 impl Busy {
     /// The answer waits for the client to take it, or no longer does.
-    pub fn pause(&mut self, paused: bool) {
-        if std::mem::replace(&mut self.paused, paused) == paused {
-            return;
-        }
+    pub fn pause(&self, waits: bool) {
         self.places.table().change(self.id, |connection| {
-            if paused {
-                connection.paused += 1;
-            } else {
-                connection.paused -= 1;
+            connection.unread.remove(&self.request);
+            if waits {
+                connection.unread.insert(self.request, Instant::now());
             }
         });
     }
@@ -191,8 +200,10 @@ impl Drop for Place {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.pause(false);
-        self.places.table().change(self.id, |connection| connection.requests -= 1);
+        self.places.table().change(self.id, |connection| {
+            connection.unread.remove(&self.request);
+            connection.requests -= 1;
+        });
     }
 }
 
@@ -202,12 +213,12 @@ impl Table {
             self.make_room_of(client)?;
         }
         if self.connections.len() >= self.bounds.all {
-            let (_, idlest) = *self.idle.first().ok_or(Taken::All)?;
+            let idlest = self.first_to_go(&self.idle).ok_or(Taken::All)?;
             self.evict(idlest);
         }
         let id = self.number();
-        let connection = Connection { client, requests: 0, paused: 0, idle: (Instant::now(), id), evict };
-        self.set_idle(id, &connection, true);
+        let connection = Connection { client, requests: 0, unread: BTreeMap::new(), idle: (Instant::now(), id), evict };
+        self.list(id, &connection);
         self.connections.insert(id, connection);
         if let Some(client) = client {
             self.clients.entry(client).or_default().connections += 1;
@@ -220,9 +231,14 @@ impl Table {
         let Some(holds) = self.clients.get(&client).filter(|holds| holds.connections >= per_client) else {
             return Ok(());
         };
-        let (_, idlest) = *holds.idle.first().ok_or(Taken::PerClient)?;
+        let idlest = self.first_to_go(&holds.idle).ok_or(Taken::PerClient)?;
         self.evict(idlest);
         Ok(())
+    }
+
+    fn first_to_go(&self, idle: &BTreeSet<Rank>) -> Option<u64> {
+        let (.., id) = *idle.first()?;
+        self.connections.get(&id).filter(|connection| connection.may_go()).map(|_| id)
     }
 
     fn claim(&mut self, id: u64, client: ClientGroup) -> Result<(), Taken> {
@@ -230,7 +246,7 @@ impl Table {
         let Some(mut connection) = self.remove(id) else { return Ok(()) };
         connection.client = Some(client);
         self.clients.entry(client).or_default().connections += 1;
-        self.set_idle(id, &connection, connection.is_idle());
+        self.list(id, &connection);
         self.connections.insert(id, connection);
         Ok(())
     }
@@ -239,15 +255,13 @@ impl Table {
     fn change(&mut self, id: u64, change: impl FnOnce(&mut Connection)) {
         let order = self.number();
         let Some(mut connection) = self.connections.remove(&id) else { return };
-        let was_idle = connection.is_idle();
+        self.unlist(id, &connection);
+        let before = connection.rank(id).map(|(waits, ..)| waits);
         change(&mut connection);
-        let is_idle = connection.is_idle();
-        if was_idle && !is_idle {
-            self.set_idle(id, &connection, false);
-        } else if is_idle && !was_idle {
+        if connection.rank(id).map(|(waits, ..)| waits) != before {
             connection.idle = (Instant::now(), order);
-            self.set_idle(id, &connection, true);
         }
+        self.list(id, &connection);
         self.connections.insert(id, connection);
     }
 
@@ -264,7 +278,7 @@ impl Table {
 
     fn remove(&mut self, id: u64) -> Option<Connection> {
         let connection = self.connections.remove(&id)?;
-        self.set_idle(id, &connection, false);
+        self.unlist(id, &connection);
         if let Some(client) = connection.client
             && let Some(holds) = self.clients.get_mut(&client)
         {
@@ -276,15 +290,20 @@ impl Table {
         Some(connection)
     }
 
-    fn set_idle(&mut self, id: u64, connection: &Connection, idle: bool) {
-        let key = (connection.idle.1, id);
-        let holds = connection.client.map(|client| &mut self.clients.entry(client).or_default().idle);
-        for set in [Some(&mut self.idle), holds].into_iter().flatten() {
-            if idle {
-                set.insert(key);
-            } else {
-                set.remove(&key);
-            }
+    /// Among the idle, where it is.
+    fn list(&mut self, id: u64, connection: &Connection) {
+        let Some(rank) = connection.rank(id) else { return };
+        self.idle.insert(rank);
+        if let Some(client) = connection.client {
+            self.clients.entry(client).or_default().idle.insert(rank);
+        }
+    }
+
+    fn unlist(&mut self, id: u64, connection: &Connection) {
+        let Some(rank) = connection.rank(id) else { return };
+        self.idle.remove(&rank);
+        if let Some(holds) = connection.client.and_then(|client| self.clients.get_mut(&client)) {
+            holds.idle.remove(&rank);
         }
     }
 
@@ -337,7 +356,7 @@ mod tests {
         assert_eq!([&held[0], &held[1], &held[2], &newcomer].map(is_evicted), [false, true, false, false]);
         // Two requests under way: the end of one does not make it idle.
         drop(again);
-        assert_eq!(held[0].doing(), Doing::Busy);
+        assert_eq!(held[0].doing(), Doing::Busy(None));
         let _more = [held[2].busy(), newcomer.busy()];
         assert_eq!(places.enter(Some(client(9))).err(), Some(Taken::All));
         drop(busy);
@@ -351,24 +370,29 @@ mod tests {
         assert!(places.table().idle.is_empty() && places.table().clients.is_empty());
     }
 
-    #[test]
-    fn who_does_not_take_an_answer_is_idle() {
-        let places = Places::new(Bounds { all: 1, per_client: 1 });
-        let place = places.enter(Some(client(1))).unwrap();
-        let (mut one, mut two) = (place.busy(), place.busy());
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_take_an_answer_goes_when_nobody_idles() {
+        let places = Places::new(Bounds { all: 2, per_client: 2 });
+        let (place, other) = (places.enter(Some(client(1))).unwrap(), places.enter(Some(client(2))).unwrap());
+        let (one, two) = (place.busy(), place.busy());
+        let began = Instant::now();
         one.pause(true);
-        assert_eq!(place.doing(), Doing::Busy);
+        assert_eq!(place.doing(), Doing::Busy(Some(began)), "each answer has its time");
         two.pause(true);
-        assert!(matches!(place.doing(), Doing::Unread(_)));
+        assert_eq!(place.doing(), Doing::Unread(began));
         two.pause(false);
-        assert_eq!(places.enter(Some(client(2))).err(), Some(Taken::All));
-        drop(two);
-        assert!(matches!(place.doing(), Doing::Unread(_)));
-        let _newcomer = places.enter(Some(client(2))).unwrap();
+        two.pause(true);
+        // The other one idles, though not for as long.
+        let third = places.enter(Some(client(3))).unwrap();
+        assert_eq!((is_evicted(&place), is_evicted(&other)), (false, true));
+        let busy = third.busy();
+        assert_eq!(places.enter(Some(client(4))).err(), Some(Taken::All), "it may just be slow");
+        tokio::time::advance(limits::HTTP_WRITE_TIME).await;
+        let _newcomer = places.enter(Some(client(4))).unwrap();
         assert!(is_evicted(&place));
-        drop(one);
+        drop((one, two, busy));
         drop(place);
-        assert_eq!((places.count(), places.table().idle.len()), (1, 1));
+        assert_eq!((places.count(), places.table().idle.len()), (2, 2));
     }
 
     #[test]
