@@ -15,7 +15,7 @@ macro_rules! refusals {
             /// Says nothing of the credential: nobody could be asked whether it is good.
             #[must_use]
             pub fn is_outage(self) -> bool {
-                matches!(self, Self::WebhookFailed | Self::WebhookBusy)
+                matches!(self, Self::KeySetFailed | Self::WebhookFailed | Self::WebhookBusy)
             }
 
             /// All of them, in the order of their numbers.
@@ -51,8 +51,10 @@ refusals! {
     Critical = "critical_header",
     /// No key is configured for tokens of its algorithm (`alg`).
     Algorithm = "algorithm",
-    /// The key set has no such key (`kid`), or could not be had.
+    /// The key set has no such key (`kid`).
     UnknownKey = "unknown_key",
+    /// The key set could not be had yet.
+    KeySetFailed = "key_set_failed",
     /// The signature is not that of a key that is configured.
     Signature = "signature",
     /// Its time (`exp`) is over.

@@ -17,6 +17,8 @@ pub const KEY_SET_BYTES: u64 = 256 << 10;
 pub const KEY_SET_KEYS: usize = 64;
 /// Least time between two fetches of a key set, whatever keys tokens name.
 pub const KEY_SET_INTERVAL: Duration = Duration::from_secs(10);
+/// So long after a fetch that failed nobody waits for the next one.
+pub const KEY_SET_FAILURE_TIME: Duration = Duration::from_mins(1);
 /// So old a key set is fetched again: a key that the issuer took out counts no longer than this.
 pub const KEY_SET_AGE: Duration = Duration::from_mins(5);
 

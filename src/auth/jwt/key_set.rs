@@ -50,8 +50,8 @@ struct State {
     fetched: Option<Instant>,
     /// When they were last asked for.
     asked: Option<Instant>,
-    /// The last fetch failed.
-    failed: bool,
+    /// When the last fetch failed, where it did.
+    failed: Option<Instant>,
 }
 
 /// Why a set was not taken.
@@ -82,11 +82,18 @@ impl KeySet {
         &self.url
     }
 
+    /// There are none, because they could not be had.
+    pub(super) fn is_missing(&self) -> bool {
+        self.read(|state| state.fetched.is_none() && state.failed.is_some())
+    }
+
     /// The keys. Waits for them where there never were any, and where they are old; but where they cannot be had,
     /// somebody else is sent for them.
     pub(super) async fn current(self: &Arc<Self>) -> Keys {
         let now = Instant::now();
         let (keys, fetched, failed) = self.read(|state| (state.keys.clone(), state.fetched, state.failed));
+        // After a quiet night it is worth another try.
+        let failed = failed.is_some_and(|failed| now - failed < limits::KEY_SET_FAILURE_TIME);
         let is_old = fetched.is_none_or(|fetched| now - fetched >= self.pace.age);
         match fetched {
             Some(_) if is_old && failed => {
@@ -101,8 +108,14 @@ impl KeySet {
         }
     }
 
-    /// Other keys than these, where they can be had; otherwise what is there.
-    pub(super) async fn newer_than(&self, known: Keys) -> Keys {
+    /// Other keys than these, where they can be had; otherwise what is there. They are fetched to the end, whether who
+    /// asked still waits or not: one who leaves must not keep others from new keys.
+    pub(super) async fn newer_than(self: &Arc<Self>, known: Keys) -> Keys {
+        let set = self.clone();
+        tokio::spawn(async move { set.renew(known).await }).await.unwrap_or_else(|_| self.keys())
+    }
+
+    async fn renew(&self, known: Keys) -> Keys {
         if !self.may_ask(Instant::now()) && Arc::ptr_eq(&self.keys(), &known) && self.fetching.try_lock().is_ok() {
             return known;
         }
@@ -114,12 +127,12 @@ impl KeySet {
                 Ok(keys) => {
                     info!(keys = keys.len(), "key set fetched");
                     let now = Some(Instant::now());
-                    self.write(|state| (state.keys, state.fetched, state.failed) = (Arc::new(keys), now, false));
+                    self.write(|state| (state.keys, state.fetched, state.failed) = (Arc::new(keys), now, None));
                 }
                 Err(error) => {
                     // The address may have a secret in it: it is not told.
                     warn!(%error, kept = known.len(), "no key set, the last one stays");
-                    self.write(|state| state.failed = true);
+                    self.write(|state| state.failed = Some(Instant::now()));
                 }
             }
         }

@@ -95,6 +95,9 @@ impl Verifier {
         if keys.iter().any(|key| token.may_be_of(key) && token.is_signed_by(key)) {
             return Ok(());
         }
+        if set.is_missing() {
+            return Err(Refusal::KeySetFailed);
+        }
         let known = some_fits || keys.iter().any(|key| token.may_be_of(key));
         Err(if known { Refusal::Signature } else { Refusal::UnknownKey })
     }
