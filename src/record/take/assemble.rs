@@ -25,6 +25,8 @@ pub struct Assembler {
     torn: bool,
     /// The sender marks the last packet of a frame; not all do.
     marks: bool,
+    /// Frames in a row that ended without a mark, and lacked nothing.
+    unmarked: u8,
     ready: VecDeque<Assembled>,
 }
 
@@ -50,6 +52,9 @@ pub struct Unit {
     pub data: Bytes,
 }
 
+/// A sender that ends so many frames in a row without a mark does not mark.
+const UNMARKED: u8 = 3;
+
 impl Assembler {
     /// Of a track of this codec.
     #[must_use]
@@ -62,6 +67,7 @@ impl Assembler {
             broken: false,
             torn: false,
             marks: false,
+            unmarked: 0,
             ready: VecDeque::new(),
         }
     }
@@ -90,7 +96,9 @@ impl Assembler {
             self.payloads.push(packet.payload.clone());
         }
         // Every packet of sound is one frame, whatever its marker says (RFC 3551 §4.1).
-        self.marks |= packet.marker;
+        if packet.marker {
+            (self.marks, self.unmarked) = (true, 0);
+        }
         if packet.marker || self.codec.kind() == MediaKind::Audio {
             self.close();
         }
@@ -113,7 +121,12 @@ impl Assembler {
 
     /// No more of the frame follows. Where another simulcast layer takes over, the rest of it is never sent.
     fn break_off(&mut self) {
-        self.broken |= self.marks;
+        if self.open.is_some() && self.marks && !self.broken {
+            // It happens now and then; who leaves them all without has marked one by mistake.
+            self.unmarked += 1;
+            self.marks = self.unmarked < UNMARKED;
+            self.broken = self.marks;
+        }
         self.close();
     }
 
@@ -179,6 +192,8 @@ mod tests {
             (Codec::Vp8, "1:s 1: 2:s", "1:4 2:2"),
             // One that marks was broken off.
             (Codec::Vp8, "1:sm 2:s 3:sm 4:s", "1:2 lost 3:2 lost"),
+            // One that marked one by mistake.
+            (Codec::Vp8, "1:sm 2:s 3:s 4:s 5:s 6:s", "1:2 lost lost 4:2 5:2 6:2"),
             (Codec::Vp8, "1:s - 1:m 2:sm", "lost 2:2"),
             (Codec::Vp8, "1:s - 2:sm", "lost 2:2"),
             (Codec::Vp8, "1:sm - 2:sm", "1:2 lost 2:2"),
