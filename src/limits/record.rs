@@ -73,6 +73,8 @@ pub const RECORD_RETRY: Duration = Duration::from_secs(5);
 pub const RECORD_LEFT: usize = 16;
 /// What was left and could not be mended is tried again this often,
 pub const RECORD_MEND_INTERVAL: Duration = Duration::from_mins(1);
+/// each time half as often, up to this,
+pub const RECORD_MEND_INTERVAL_MOST: Duration = Duration::from_hours(1);
 /// and what else is there, where it was not written for so long.
 pub const RECORD_MEND_AGE: Duration = Duration::from_mins(1);
 /// Names that wait for it.

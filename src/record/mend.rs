@@ -5,7 +5,7 @@
 //! been left. What is being written is locked, by this server or by another one with the same folder, and is nobody
 //! else's to mend.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
@@ -17,6 +17,7 @@ use crate::limits;
 use crate::media::{self, Container};
 use crate::notify::What;
 use crate::notify::now as wall;
+use crate::record::folder::Kind;
 use crate::record::name::RecordName;
 use crate::record::sheet::State;
 use crate::record::write::error::WriteError;
@@ -29,11 +30,19 @@ pub struct Mender(SyncSender<RecordName>);
 /// What the thread knows.
 struct Leftovers {
     desk: Desk,
-    /// They are tried again until they are mended.
-    waiting: BTreeSet<RecordName>,
-    /// Why they were not: told once, as long as they stay as they are.
-    told: BTreeMap<RecordName, (u64, Option<SystemTime>)>,
+    /// They could not be mended, and are tried again.
+    failed: BTreeMap<RecordName, Failed>,
 }
+
+/// One that could not be mended.
+struct Failed {
+    /// Its size and time then: why it was not is told once for as long as they stay.
+    stamp: Stamp,
+    tries: u32,
+    again: Instant,
+}
+
+type Stamp = (u64, Option<SystemTime>);
 
 impl Mender {
     /// Looks at all that is there, and then at what it is given.
@@ -42,7 +51,7 @@ impl Mender {
     /// Where no thread can be had: the next start mends.
     pub fn start(desk: Desk) -> io::Result<Self> {
         let (sender, given) = sync_channel(limits::RECORD_MEND_WAITING);
-        let leftovers = Leftovers { desk, waiting: BTreeSet::new(), told: BTreeMap::new() };
+        let leftovers = Leftovers { desk, failed: BTreeMap::new() };
         thread::Builder::new().name("mend".into()).spawn(move || leftovers.run(&given))?;
         Ok(Self(sender))
     }
@@ -76,12 +85,15 @@ impl Leftovers {
             Ok(parts) => parts,
             Err(error) => return warn!(%error, "left-over recordings were not looked for"),
         };
-        self.told.retain(|name, _| parts.contains(name));
-        self.waiting.retain(|name| parts.contains(name));
+        self.failed.retain(|name, _| parts.contains(name));
         for name in parts {
-            let modified = self.stamp(&name).1;
-            let is_old = modified.is_none_or(|time| wall().duration_since(time).unwrap_or_default() >= age);
-            if is_old || self.waiting.contains(&name) {
+            let stamp = self.stamp(&name);
+            let is_due = match self.failed.get(&name) {
+                // Each time it is read as a whole.
+                Some(failed) => failed.stamp != stamp || Instant::now() >= failed.again,
+                None => stamp.1.is_some_and(|time| wall().duration_since(time).unwrap_or_default() >= age),
+            };
+            if is_due {
                 self.attempt(&name);
             }
         }
@@ -90,26 +102,35 @@ impl Leftovers {
     fn attempt(&mut self, name: &RecordName) {
         let stamp = self.stamp(name);
         match mend(&self.desk, name) {
-            Ok(()) => {
-                self.waiting.remove(name);
-                self.told.remove(name);
-            }
+            Ok(()) => drop(self.failed.remove(name)),
             Err(WriteError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
                 debug!(record = %name, "a recording is being written");
             }
+            // It was finished meanwhile, or its folder has gone.
+            Err(WriteError::Io(error)) if error.kind() == ErrorKind::NotFound => drop(self.failed.remove(name)),
             Err(error) => {
-                self.waiting.insert(name.clone());
-                if self.told.insert(name.clone(), stamp) != Some(stamp) {
+                let before = self.failed.get(name).filter(|failed| failed.stamp == stamp);
+                if before.is_none() {
                     warn!(record = %name, %error, "a left-over recording was not mended; its .part file stays");
                 }
+                let tries = before.map_or(0, |failed| failed.tries + 1);
+                let wait = limits::RECORD_MEND_INTERVAL.saturating_mul(2_u32.saturating_pow(tries));
+                let again = Instant::now() + wait.min(limits::RECORD_MEND_INTERVAL_MOST);
+                // What it was made into counts.
+                let stamp = self.stamp(name);
+                self.failed.insert(name.clone(), Failed { stamp, tries, again });
             }
         }
     }
 
-    fn stamp(&self, name: &RecordName) -> (u64, Option<SystemTime>) {
+    fn stamp(&self, name: &RecordName) -> Stamp {
         let metadata = self.desk.folder.part(name).symlink_metadata().ok();
         (metadata.as_ref().map_or(0, std::fs::Metadata::len), metadata.and_then(|metadata| metadata.modified().ok()))
     }
+}
+
+fn busy() -> WriteError {
+    io::Error::from(ErrorKind::WouldBlock).into()
 }
 
 /// Mends one. Where nothing of it can be played, there is nothing to keep.
@@ -121,11 +142,15 @@ fn mend(desk: &Desk, name: &RecordName) -> Result<(), WriteError> {
     let Some(container) = Container::from_extension(name.container().extension()) else {
         return Err(io::Error::other("not a container that is written here").into());
     };
-    let _hold = desk.library.hold(name).ok().flatten();
+    // Whoever writes it here holds it; the lock of its file is for other servers.
+    let Some(_hold) = desk.library.hold(name).ok().flatten() else { return Err(busy()) };
     let mut part = Part::resume(&desk.folder, name)?;
     if part.has_its_name()? {
         info!(record = %name, "a recording was whole, but for the name that it had while it was written");
         return Ok(part.forget()?);
+    }
+    if desk.folder.look(name).is_some_and(|seen| seen.kind == Kind::File) {
+        return Err(io::Error::new(ErrorKind::AlreadyExists, "another file has its name").into());
     }
     let mut repair = media::repair(container, &mut part.file())?;
     if repair.frames == 0 {
