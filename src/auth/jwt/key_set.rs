@@ -3,8 +3,8 @@
 //! A set is fetched when the first token needs it, and again when it has become old: an old one may have keys that the
 //! issuer has taken out since, so tokens wait for the new one. A token that names a key which is not in the set has it
 //! fetched at once, because the issuer may have a new one; but the next time not before [`Pace::interval`] has passed,
-//! whatever tokens name, and one fetch is under way at most. Where a fetch fails the last good set stays, and nobody
-//! waits until one succeeds.
+//! whatever tokens name, and one fetch is under way at most. Where a fetch fails the last good set stays, and for a
+//! while nobody waits for the next.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
