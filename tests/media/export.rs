@@ -158,15 +158,36 @@ fn what_is_refused() {
     assert_eq!(probe(&folder.0.join("there.webm"), MediaKind::Audio).0, 0);
 }
 
+/// An IVF file that shows this one's frames so many times, one round after the other.
+fn repeated(ivf: &[u8], rounds: u64) -> Vec<u8> {
+    let (header, first) = ivf.split_at(32);
+    let mut frames = Vec::new();
+    let mut rest = first;
+    while let Some((head, body)) = rest.split_at_checked(12) {
+        let length = u32::from_le_bytes(head[..4].try_into().unwrap()) as usize;
+        frames.push((u64::from_le_bytes(head[4..].try_into().unwrap()), &body[..length]));
+        rest = &body[length..];
+    }
+    let round = 2 * frames[frames.len() - 1].0 - frames[frames.len() - 2].0;
+    let mut long = header.to_vec();
+    for number in 0..rounds {
+        for (at, frame) in &frames {
+            long.extend(u32::try_from(frame.len()).unwrap().to_le_bytes());
+            long.extend((at + number * round).to_le_bytes());
+            long.extend(*frame);
+        }
+    }
+    long
+}
+
 /// Who stops it finds nothing half written.
 #[test]
 fn a_signal_leaves_nothing_behind() {
     let folder = Folder::new("export-stopped");
     let (_, name) = recording(&folder, Codec::Vp8);
-    // Its frames again and again: enough to be in the middle of it.
+    // Its frames again and again, each later than the one before: enough to be in the middle of it for a second.
     let one = fs::read(folder.0.join(name)).unwrap();
-    let long = one.iter().copied().chain(one[32..].iter().copied().cycle().take(80_000_000)).collect::<Vec<u8>>();
-    fs::write(folder.0.join(name), long).unwrap();
+    fs::write(folder.0.join(name), repeated(&one, 1_500)).unwrap();
     let files = || fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>();
     let before = files();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rillcast"));
