@@ -8,6 +8,7 @@ pub mod reload;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::{JoinHandle, JoinSet};
@@ -53,8 +54,13 @@ pub enum StartError {
     #[error("cannot make a certificate: {0}")]
     Certificate(String),
     /// The folder of recordings.
-    #[error("{0} (RECORD_DIR sets where it is)")]
-    Record(#[from] RecordError),
+    #[error("{error}: {} (RECORD_DIR sets where it is)", path.display())]
+    Record {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        error: RecordError,
+    },
     /// Where recordings go.
     #[error("the upload of recordings: {0} (S3_ENDPOINT and S3_BUCKET say where to)")]
     Upload(String),
@@ -131,12 +137,14 @@ impl App {
 }
 
 impl Running {
-    /// Where to open the pages from this machine.
+    /// Where to open the pages: from this machine, or by the name that the certificate is for.
     #[must_use]
     pub fn url(&self) -> String {
-        match self.listeners.https {
-            Some(https) => format!("https://{}/", reachable(https)),
-            None => format!("http://{}/", reachable(self.http_addr)),
+        let Some(https) = self.listeners.https else { return format!("http://{}/", reachable(self.http_addr)) };
+        match (&self.listeners.name, https.port()) {
+            (Some(name), 443) => format!("https://{name}/"),
+            (Some(name), port) => format!("https://{name}:{port}/"),
+            (None, _) => format!("https://{}/", reachable(https)),
         }
     }
 
@@ -201,7 +209,8 @@ impl Running {
 
 /// It reads its whole folder, while nobody is served yet, and then keeps to the rules by which recordings go.
 fn library(config: &RecordConfig, sessions: &Sessions) -> Result<Arc<Library>, StartError> {
-    let library = Arc::new(Library::open(config, Some(sessions.bus().clone()))?);
+    let opened = Library::open(config, Some(sessions.bus().clone()));
+    let library = Arc::new(opened.map_err(|error| StartError::Record { path: config.folder.clone(), error })?);
     tokio::spawn(Library::follow_rules(Arc::downgrade(&library)));
     Ok(library)
 }

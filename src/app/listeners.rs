@@ -19,6 +19,8 @@ pub(super) struct Listeners {
     pub http: SocketAddr,
     /// Where HTTPS is.
     pub https: Option<SocketAddr>,
+    /// The name that the certificate is for.
+    pub name: Option<String>,
     /// Where metrics and the administrator's API are, if not beside everything else.
     pub private: Option<SocketAddr>,
     stop: watch::Sender<bool>,
@@ -31,7 +33,7 @@ impl Listeners {
     /// # Errors
     /// Where a socket or the certificate cannot be had.
     pub fn start(config: &HttpConfig, api: &Arc<Api>) -> Result<Self, StartError> {
-        let tls = certificate(config)?;
+        let (tls, name) = certificate(config)?;
         if let Some(tls) = &tls {
             api.door().set_tls(tls.clone());
         }
@@ -71,7 +73,7 @@ impl Listeners {
         }
         let shown = |address: Option<SocketAddr>| address.map(tracing::field::display);
         info!(%http, https = shown(https), private = shown(private), "listening");
-        Ok(Self { http, https, private, stop, tasks })
+        Ok(Self { http, https, name, private, stop, tasks })
     }
 
     /// Lets the requests under way finish, within [`crate::limits::HTTP_DRAIN_TIME`].
@@ -81,19 +83,21 @@ impl Listeners {
     }
 }
 
-/// The certificate, and what looks after it.
-fn certificate(config: &HttpConfig) -> Result<Option<Arc<Tls>>, StartError> {
+/// The certificate, what looks after it, and the name that it is for; one that is ordered is not there yet.
+fn certificate(config: &HttpConfig) -> Result<(Option<Arc<Tls>>, Option<String>), StartError> {
     #[cfg(feature = "acme")]
     if let Some(acme) = &config.acme {
         let tls = Arc::new(Tls::empty());
         tokio::spawn(crate::http::tls::acme::keep(Arc::downgrade(&tls), acme.clone()));
-        return Ok(Some(tls));
+        return Ok((Some(tls), acme.domains.first().cloned()));
     }
     let tls = config.tls.as_ref().map(Tls::from_files).transpose()?;
     if let Some(tls) = &tls {
         tokio::spawn(Tls::follow(Arc::downgrade(tls)));
     }
-    Ok(tls)
+    // A pattern is no name.
+    let names = tls.as_ref().map(|tls| tls.names()).unwrap_or_default();
+    Ok((tls, names.into_iter().find(|name| !name.contains('*'))))
 }
 
 fn listen(address: ListenAddr) -> Result<(TcpListener, SocketAddr), StartError> {

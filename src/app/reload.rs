@@ -54,6 +54,9 @@ impl Reloader {
         if !needs_restart.is_empty() {
             warn!(keys = needs_restart.join(" "), "these keep their value until a restart");
         }
+        for advice in config.auth.advice() {
+            warn!("{advice}");
+        }
         info!("the configuration was reloaded");
         Ok(Reloaded { needs_restart })
     }

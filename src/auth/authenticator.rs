@@ -3,8 +3,6 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use tracing::warn;
-
 use crate::auth::AuthConfig;
 use crate::auth::digest::Digest;
 use crate::auth::grant::{Action, Grant, Need, Principal, Scope};
@@ -98,12 +96,6 @@ impl Rules {
             let webhook = before.and_then(|before| before.webhook.clone()).filter(|webhook| webhook.url() == url);
             webhook.unwrap_or_else(|| Arc::new(Webhook::new(url)))
         };
-        if let Some(secret) =
-            config.jwt.secret.as_ref().filter(|secret| secret.expose().len() < limits::JWT_SECRET_BYTES)
-        {
-            let (bytes, advised) = (secret.expose().len(), limits::JWT_SECRET_BYTES);
-            warn!(bytes, advised, "JWT_SECRET is short: whoever has one token may find it by trying");
-        }
         Self {
             tiers: Tiers::new(config),
             verifier: Verifier::new(&config.jwt, before.map(|before| &before.verifier)),

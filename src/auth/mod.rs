@@ -5,6 +5,7 @@
 //! both. With nothing configured all may, but nobody is an administrator. A client hears `unauthorized` and nothing
 //! more.
 
+mod advice;
 mod authenticator;
 mod digest;
 mod grant;
@@ -12,7 +13,7 @@ pub mod jwt;
 mod presented;
 mod refusal;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tiers;
 mod webhook;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::app::App;
 use crate::app::reload::Reloader;
@@ -80,15 +80,24 @@ impl Args {
         }
         Config::read(&with_file(source, self.config.as_deref())?)
     }
+
+    /// The file that is read, if one is.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        named_file(self.config.as_deref())
+    }
 }
 
 /// The values of the file at `path`, else of the one that the environment names, below those that are there.
 pub(super) fn with_file<'a>(source: Source<'a>, path: Option<&Path>) -> Result<Source<'a>, ConfigError> {
-    let variable = || std::env::var_os(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
-    match path.map(Path::to_owned).or_else(variable) {
+    match named_file(path) {
         Some(path) => source.file(File::read(&path)?),
         None => Ok(source),
     }
+}
+
+fn named_file(path: Option<&Path>) -> Option<PathBuf> {
+    let variable = || std::env::var_os(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    path.map(Path::to_owned).or_else(variable)
 }
 
 /// Names the file where no flag does.
@@ -98,6 +107,9 @@ const FILE_VARIABLE: &str = "CONFIG_FILE";
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     let config = args.config()?;
     log::start(&config.log);
+    for advice in config.auth.advice() {
+        warn!("{advice}");
+    }
     // It sends its last spans when all else has ended.
     let _traces = Traces::start(config.log.collector.as_deref());
     let runtime = tokio::runtime::Builder::new_multi_thread()

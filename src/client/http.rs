@@ -5,7 +5,7 @@ use std::time::Duration;
 use ureq::Agent;
 
 use super::ClientError;
-use crate::limits::{CLIENT_ANSWER_BYTES, CLIENT_REQUEST_TIME};
+use crate::limits::{CLIENT_ANSWER_BYTES, CLIENT_REDIRECTIONS, CLIENT_REQUEST_TIME};
 
 /// A session resource on a server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,26 +25,61 @@ pub(super) async fn post_offer(url: &str, token: Option<&str>, offer: String) ->
     blocking(move || post(&agent(), &url, token.as_deref(), &offer)).await
 }
 
-/// Posts an offer and waits for the answer: for a thread that may block.
+/// Posts an offer and waits for the answer: for a thread that may block. Goes where a redirection leads (RFC 9725
+/// §4.5), but takes the token to no other host, and not from HTTPS to HTTP.
 ///
 /// # Errors
 ///
 /// Where the server cannot be reached, does not answer 201, or names no session.
 pub fn post(agent: &Agent, url: &str, token: Option<&str>, offer: &str) -> Result<Session, ClientError> {
+    let (mut url, mut token) = (url.to_owned(), token.map(str::to_owned));
+    for _ in 0..=CLIENT_REDIRECTIONS {
+        let mut response = send(agent, &url, token.as_deref(), offer)?;
+        let location = header(&response, "Location").map(str::to_owned);
+        match (response.status().as_u16(), location) {
+            (201, location) => {
+                let location = location.ok_or_else(|| ClientError::Answer("201 without a Location".to_owned()))?;
+                let resource = resolve(&url, &location).ok_or(ClientError::Url(location))?;
+                let etag = header(&response, "ETag").map(str::to_owned);
+                let answer = read_body(&mut response).map_err(|error| unreachable_server(&url, &error))?;
+                return Ok(Session { url: resource, etag, answer, token });
+            }
+            (307 | 308, Some(location)) => {
+                let next = resolve(&url, &location).ok_or(ClientError::Url(location))?;
+                token = token.filter(|_| may_hear_the_token(&url, &next));
+                url = next;
+            }
+            _ => return Err(refusal(&url, &mut response)),
+        }
+    }
+    Err(ClientError::Answer(format!("more than {CLIENT_REDIRECTIONS} redirections, the last one to {url}")))
+}
+
+type Response = ureq::http::Response<ureq::Body>;
+
+fn send(agent: &Agent, url: &str, token: Option<&str>, offer: &str) -> Result<Response, ClientError> {
     let mut request = agent.post(url).header("Content-Type", "application/sdp");
     if let Some(token) = token {
         request = request.header("Authorization", format!("Bearer {token}"));
     }
-    let mut response = request.send(offer).map_err(|error| unreachable_server(url, &error))?;
-    if response.status() != 201 {
-        return Err(refusal(url, &mut response));
-    }
-    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let location = header("Location").ok_or_else(|| ClientError::Answer("201 without a Location".to_owned()))?;
-    let resource = resolve(url, location).ok_or_else(|| ClientError::Url(location.to_owned()))?;
-    let etag = header("ETag").map(str::to_owned);
-    let answer = read_body(&mut response).map_err(|error| unreachable_server(url, &error))?;
-    Ok(Session { url: resource, etag, answer, token: token.map(str::to_owned) })
+    request.send(offer).map_err(|error| unreachable_server(url, &error))
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+/// Whether one who was given the token for `first` may take it on to `next`.
+fn may_hear_the_token(first: &str, next: &str) -> bool {
+    let parts = |url: &str| {
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let host = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let host = host.map_or(authority, |(host, _)| host);
+        Some((scheme.eq_ignore_ascii_case("https"), host.to_ascii_lowercase()))
+    };
+    matches!((parts(first), parts(next)), (Some((was_safe, from)), Some((is_safe, to)))
+        if from == to && (is_safe || !was_safe))
 }
 
 impl Session {
@@ -82,7 +117,14 @@ impl Session {
 /// What makes requests, and keeps connections for the next ones.
 #[must_use]
 pub fn agent() -> Agent {
-    Agent::config_builder().http_status_as_error(false).timeout_global(Some(CLIENT_REQUEST_TIME)).build().into()
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(CLIENT_REQUEST_TIME))
+        .user_agent(concat!("rillcast/", env!("CARGO_PKG_VERSION")))
+        // It would not send an offer again (307 and 308): we do.
+        .max_redirects(0)
+        .max_redirects_will_error(false);
+    config.build().into()
 }
 
 async fn blocking<T: Send + 'static>(
@@ -91,7 +133,7 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(request).await.expect("the request neither panics nor is cancelled")
 }
 
-fn read_body(response: &mut ureq::http::Response<ureq::Body>) -> Result<String, ureq::Error> {
+fn read_body(response: &mut Response) -> Result<String, ureq::Error> {
     response.body_mut().with_config().limit(CLIENT_ANSWER_BYTES).read_to_string()
 }
 
@@ -102,7 +144,7 @@ fn unreachable_server(url: &str, error: &ureq::Error) -> ClientError {
     }
 }
 
-fn refusal(url: &str, response: &mut ureq::http::Response<ureq::Body>) -> ClientError {
+fn refusal(url: &str, response: &mut Response) -> ClientError {
     let seconds = response.headers().get("Retry-After").and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let body = read_body(response).unwrap_or_default();
     ClientError::Refused {
@@ -205,6 +247,45 @@ mod tests {
         assert!(request.starts_with("post /whip/room http/1.1\r\n"));
         assert!(request.contains("authorization: bearer secret\r\n"));
         assert!(request.contains("content-type: application/sdp\r\n"));
+    }
+
+    #[tokio::test]
+    async fn a_redirection_is_followed_and_the_token_stays_with_its_host() {
+        for (status, keeps) in [("307 Temporary Redirect", true), ("308 Permanent Redirect", false)] {
+            let (last, there) =
+                one_answer("HTTP/1.1 201 Created\r\nLocation: /session/7\r\nContent-Length: 5\r\n\r\nv=0\r\n");
+            let last = if keeps { last } else { last.replace("127.0.0.1", "localhost") };
+            let head = format!("HTTP/1.1 {status}\r\nLocation: {last}\r\nContent-Length: 0\r\n\r\n");
+            let (first, here) = one_answer(head.leak());
+            let session = post_offer(&first, Some("secret"), "v=0\r\n".to_owned()).await.unwrap();
+            assert_eq!(session.url, last.replace("/whip/room", "/session/7"));
+            assert!(here.join().unwrap().contains("secret"));
+            assert_eq!(there.join().unwrap().contains("secret"), keeps, "{status}");
+            assert_eq!(session.token.is_some(), keeps);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_redirection_to_nowhere_is_a_refusal() {
+        let (url, served) = one_answer("HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n");
+        let error = post_offer(&url, None, "v=0\r\n".to_owned()).await.unwrap_err();
+        served.join().unwrap();
+        assert_eq!(error.to_string(), format!("{url}: the server answered 302"));
+    }
+
+    #[test]
+    fn who_may_hear_the_token() {
+        for (first, next, may) in [
+            ("http://a:8080/whip/r", "https://a/whip/r", true),
+            ("https://A/whip/r", "https://a:8443/whip/r", true),
+            ("http://[::1]:1/r", "http://[::1]:2/r", true),
+            ("https://a/r", "http://a/r", false),
+            ("https://a/r", "https://b.a/r", false),
+            ("https://a/r", "https://a@b/r", false),
+            ("https://a/r", "nonsense", false),
+        ] {
+            assert_eq!(may_hear_the_token(first, next), may, "{first} {next}");
+        }
     }
 
     #[tokio::test]

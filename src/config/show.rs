@@ -47,10 +47,11 @@ impl InForce {
     #[must_use]
     pub fn lines(&self, all: bool) -> String {
         let shown = self.0.iter().filter(|setting| all || setting.origin != Origin::Default);
+        let width = self.0.iter().map(|setting| setting.key.name.len()).max().unwrap_or_default();
         let mut text = String::new();
         for Setting { key, text: value, origin } in shown {
             let value = if value.is_empty() { "(none)" } else { value };
-            let _ = writeln!(text, "{:<28} {value}  # {origin}", key.name);
+            let _ = writeln!(text, "{:<width$} {value}  # {origin}", key.name);
         }
         text
     }
@@ -163,9 +164,10 @@ fn reference_row(text: &mut String, key: &Key) {
 #[must_use]
 pub fn variables() -> String {
     let mut text = "Environment variables (what is empty has its default):\n".to_owned();
+    let width = keys().map(|key| key.variable.len()).max().unwrap_or_default();
     for key in keys().filter(|key| !key.variable.is_empty()) {
         let default = if key.default.is_empty() { String::new() } else { format!(" [{}]", key.default) };
-        let _ = writeln!(text, "  {:<28}{}{default}", key.variable, key.what);
+        let _ = writeln!(text, "  {:<width$}  {}{default}", key.variable, key.what);
     }
     text
 }

@@ -14,6 +14,8 @@ pub const CLIENT_FRAME_PACKETS: usize = 4_096;
 pub const CLIENT_EVENTS: usize = 4_096;
 /// Largest answer that the client side reads.
 pub const CLIENT_ANSWER_BYTES: u64 = 1 << 20;
+/// Redirections of one offer that are followed.
+pub const CLIENT_REDIRECTIONS: usize = 4;
 /// From the beginning of a request to the end of its answer.
 pub const CLIENT_REQUEST_TIME: Duration = Duration::from_secs(10);
 /// From the answer to the connection: ICE checks and the DTLS handshake.

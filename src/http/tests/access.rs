@@ -12,6 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::*;
 use crate::auth::jwt::JwtConfig;
 use crate::auth::jwt::sign::Signer;
+use crate::auth::testing::Server;
 use crate::auth::{PlayPolicy, RoomAccess};
 use crate::id::RoomPattern;
 
@@ -290,6 +291,37 @@ async fn a_token_in_the_address_is_none() {
     for name in ["token", "access_token", "auth", "jwt", "X-Auth-Token"] {
         let path = format!("/api/rooms?{name}=global-token");
         assert_eq!(fixture.ask("GET", &path, &[], "").await.status, 401, "{name}");
+    }
+}
+
+/// Who is told 401 throws the token away; who is told 503 comes again.
+#[tokio::test]
+async fn a_webhook_that_does_not_answer_is_no_refusal() {
+    let server = Server::start(200, "").await;
+    let auth = AuthConfig { webhook_url: Some(server.url.clone()), ..AuthConfig::default() };
+    let fixture = Fixture::with_auth(SessionConfig::default(), &auth);
+    for (number, (status, body, wanted)) in [
+        (500, "", (503, "service unavailable")),
+        (200, "<html>", (503, "service unavailable")),
+        (200, "{\"allow\": false}", (401, "unauthorized")),
+        (200, "{\"allow\": true}", (201, "")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        server.answer(status, body);
+        // What it has said of another token is remembered.
+        let token = format!("token-{number}");
+        for (action, sdp) in [("whip", "obs-32-whip.sdp"), ("whep", "chromium-H264-whep.sdp")] {
+            let headers = [SDP, ("x-auth-token", &token[..])];
+            let answer = fixture.ask("POST", &format!("/{action}/room"), &headers, offer(sdp)).await;
+            if wanted.0 == 201 {
+                assert_eq!(answer.status, 201, "{action}");
+                continue;
+            }
+            assert_eq!(answer.verdict(), (wanted.0, wanted.1.to_owned()), "{action} {status} {body}");
+            assert_eq!(answer.headers.contains_key("retry-after"), wanted.0 == 503, "{action} {status} {body}");
+        }
     }
 }
 

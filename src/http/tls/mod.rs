@@ -177,6 +177,13 @@ impl Tls {
         self.store.current.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(|current| current.expires)
     }
 
+    /// The DNS names of the certificate in use.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let current = self.store.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().map(|current| current.names.clone()).unwrap_or_default()
+    }
+
     /// How many certificates were ordered, by what came of it.
     #[cfg(feature = "acme")]
     #[must_use]
