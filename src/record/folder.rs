@@ -14,6 +14,11 @@ use crate::limits;
 use crate::record::RecordError;
 use crate::record::name::RecordName;
 
+/// Who may read what is written there: its owner and the owner's group, whatever the process's mask lets others do.
+pub(super) const FILE_MODE: u32 = 0o640;
+/// The same of a folder.
+pub(super) const FOLDER_MODE: u32 = 0o750;
+
 /// The folder.
 #[derive(Clone, Debug)]
 pub struct Folder {

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::limits;
 use crate::notify::rfc3339;
+use crate::record::folder::FILE_MODE;
 use crate::record::name::RecordName;
 
 /// What is known of a recording.
@@ -199,7 +200,7 @@ impl Sheet {
         let new = folder.join(format!("{name}.json.new"));
         // A link that somebody left there is not written through.
         let _ = fs::remove_file(&new);
-        let mut file = File::create_new(&new)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&new)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         fs::rename(&new, &path)?;
@@ -233,6 +234,7 @@ mod time {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
     use std::time::Duration;
 
     use super::*;
@@ -263,6 +265,8 @@ mod tests {
         let text = fs::read_to_string(Sheet::path(&folder.path, &name)).unwrap();
         assert!(text.contains("\"start\": \"2023-11-14T22:13:20.25Z\"") && text.contains("\"uploaded\""), "{text}");
         assert!(!folder.path.join("a_av_1.mp4.json.new").exists());
+        let mode = fs::metadata(Sheet::path(&folder.path, &name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777 & !FILE_MODE, 0, "{mode:o}: of no concern to others");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The index: SQLite over what the folder has, so that ten thousand recordings are searched in milliseconds. It can be
 //! made anew from the files at any time, and is, where it is damaged or another version's.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +11,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use tracing::warn;
 
 use crate::record::RecordError;
+use crate::record::folder::FOLDER_MODE;
 use crate::record::library::query::Query;
 use crate::record::library::{Page, Recording};
 use crate::record::name::RecordName;
@@ -45,7 +47,8 @@ impl Index {
     /// In the folder; in memory where it cannot be kept there.
     pub fn open(folder: &Path) -> Result<Self, RecordError> {
         let file = folder.join("index.sqlite");
-        let opened = fs::create_dir_all(folder).map_err(RecordError::from).and_then(|()| Self::at(&file));
+        let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder);
+        let opened = made.map_err(RecordError::from).and_then(|()| Self::at(&file));
         if let Ok(index) = opened {
             return Ok(index);
         }

@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use tokio::task::spawn_blocking;
 
 use crate::limits;
-use crate::record::folder::Folder;
+use crate::record::folder::{FILE_MODE, Folder};
 use crate::record::name::RecordName;
 use crate::record::upload::error::UploadError;
 use crate::record::upload::source::Source;
@@ -126,16 +126,20 @@ impl Shelf {
 
 /// What has arrived so far, and how much that is.
 fn open(path: &Path) -> io::Result<(Arc<File>, u64)> {
-    let mut options = OpenOptions::new();
-    // A link that somebody left there is not written through.
-    let file = options.write(true).create(true).truncate(false).custom_flags(libc::O_NOFOLLOW).open(path)?;
+    let file = writing().truncate(false).open(path)?;
     let size = file.metadata()?.len();
     Ok((Arc::new(file), size))
 }
 
 fn create(path: &Path) -> io::Result<File> {
+    writing().truncate(true).open(path)
+}
+
+/// A link that somebody left there is not written through.
+fn writing() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).custom_flags(libc::O_NOFOLLOW).open(path)
+    options.write(true).create(true).mode(FILE_MODE).custom_flags(libc::O_NOFOLLOW);
+    options
 }
 
 /// It is whole: it gets its name, for good.

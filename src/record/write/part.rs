@@ -11,7 +11,7 @@ use nix::sys::statvfs::statvfs;
 use crate::id::RoomName;
 use crate::limits;
 use crate::media::Output;
-use crate::record::folder::{Folder, Kind};
+use crate::record::folder::{FILE_MODE, Folder, Kind};
 use crate::record::name::RecordName;
 
 /// See the module.
@@ -47,7 +47,7 @@ impl Part {
                 continue;
             }
             let mut options = OpenOptions::new();
-            options.read(true).write(true).create_new(true).mode(0o640);
+            options.read(true).write(true).create_new(true).mode(FILE_MODE);
             match options.open(folder.part(&name)) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 file => {
