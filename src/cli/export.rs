@@ -94,9 +94,6 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         |reader: &Reader<File>| reader.tracks().iter().any(|track| track.codec.kind() == MediaKind::Video);
     let picture = readers.iter().position(has_picture).map(|at| open(&paths[at])).transpose()?;
     let start = export::find_start(picture, window).map_err(Failure::failed)?;
-    if args.from.is_some() {
-        eprintln!("begins at {:.3} s", start.at.as_secs_f64());
-    }
 
     let stopped = on_signal()?;
     let unfinished = Unfinished::new(&args.output)?;
@@ -115,6 +112,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     let exported = exported.map_err(|error| Failure::failed(format!("{}: {error}", args.output.display())))?;
     unfinished.finish(&args.output, args.force)?;
+    if args.from.is_some() {
+        eprintln!("begins at {:.3} s", start.at.as_secs_f64());
+    }
     if exported.is_cut_off {
         eprintln!("an input was cut off or is damaged: what is in front of that was taken");
     }

@@ -23,6 +23,9 @@ pub enum ExportError {
     /// Two pictures, or two sounds.
     #[error("more than one track of a kind")]
     Tracks,
+    /// All of it is over by then.
+    #[error("nothing to write, because the recording ends at {:.3} s", .0.as_secs_f64())]
+    Over(Duration),
     /// Somebody wanted it no longer.
     #[error("stopped")]
     Stopped,
@@ -147,9 +150,11 @@ pub fn export<R: Read + Seek, W: Write + Seek>(
     let mut muxer = Muxer::new(container, &setups, &mut file.output)?;
     let mut exported = Exported::default();
     let (mut has_picture, mut next_cut, mut waiting) = (false, Duration::from_secs(1), 0);
+    let mut last = Duration::ZERO;
     while let Some(line) = lines.iter_mut().filter(|line| line.next.is_some()).min_by_key(|line| line.time()) {
         let (time, rate) = (line.time(), line.rate());
         let Some(mut sample) = line.advance()? else { break };
+        last = last.max(time);
         let is_picture = sample.kind == MediaKind::Video;
         if let Some(to) = window.to.filter(|to| time >= *to) {
             // Behind it may come what is in front of it: of the other track, or shown out of order.
@@ -181,6 +186,10 @@ pub fn export<R: Read + Seek, W: Write + Seek>(
             Ok(()) => exported.sounds += 1,
             Err(_) => exported.left_out += 1,
         }
+    }
+    // What would be left of it is the picture that was there last, which nobody asked for.
+    if window.from.is_some_and(|from| from > last) {
+        return Err(ExportError::Over(last));
     }
     if exported.pictures + exported.sounds == 0 {
         return Err(ExportError::Empty);

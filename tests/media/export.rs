@@ -144,6 +144,8 @@ fn what_is_refused() {
         ("r_video_1.ivf -o there.webm", 2, "--force"),
         ("there.webm --force -o there.webm", 2, "is an input too"),
         ("r_video_1.ivf --from 3 --to 2 -o a.webm", 2, "not later"),
+        ("r_video_1.ivf --from 4:10 -o a.webm", 1, "the recording ends at 4."),
+        ("r_audio_1.ogg --from 4:10 --to 5:00 -o a.webm", 1, "the recording ends at 4."),
         ("r_video_1.ivf -o none/a.webm", 1, "none/a.webm: No such file"),
     ];
     let before = fs::read_dir(&folder.0).unwrap().count();
