@@ -1,7 +1,9 @@
-/* Preloaded, it has a disk stand still: from two seconds after the first write into a recording, for 16 seconds. */
+/* Preloaded, it has a disk be slow: from two seconds after the first write into a recording, for 16 seconds. It takes
+   DISK_BYTES_PER_SECOND then, or nothing. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,7 +32,9 @@ ssize_t pwrite64(int file, const void *bytes, size_t count, off_t offset) {
     if (is_recording(file)) {
         if (first == 0) first = now();
         double since = now() - first;
-        if (since > FROM && since < UNTIL) usleep((UNTIL - since) * 1e6);
+        const char *rate = getenv("DISK_BYTES_PER_SECOND");
+        double left = UNTIL - since, wait = rate ? count / atof(rate) : left;
+        if (since > FROM && left > 0) usleep((wait < left ? wait : left) * 1e6);
     }
     return real(file, bytes, count, offset);
 }
