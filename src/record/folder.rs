@@ -6,7 +6,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tracing::warn;
 
@@ -50,13 +50,29 @@ pub enum Kind {
 }
 
 impl Seen {
-    /// Differs where one of its files does.
+    /// As the index keeps it.
     #[must_use]
     pub fn stamp(&self) -> String {
         let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
         let Self { kind, size, modified, sheet } = self;
         let sheet = sheet.map_or(String::new(), |(size, time)| format!("{size:x}.{:x}", since(time)));
         format!("{kind:?} {size:x}.{:x} {sheet}", since(*modified))
+    }
+
+    /// What [`Seen::stamp`] wrote.
+    #[must_use]
+    pub fn parse(stamp: &str) -> Option<Self> {
+        let mut words = stamp.split(' ');
+        let kind = words.next()?;
+        let kind = *[Kind::File, Kind::Part, Kind::Sheet].iter().find(|known| format!("{known:?}") == kind)?;
+        let pair = |text: &str| {
+            let (size, time) = text.split_once('.')?;
+            let time = Duration::from_nanos(u64::from_str_radix(time, 16).ok()?);
+            Some((u64::from_str_radix(size, 16).ok()?, SystemTime::UNIX_EPOCH.checked_add(time)?))
+        };
+        let (size, modified) = pair(words.next()?)?;
+        let sheet = words.next().filter(|text| !text.is_empty()).map(|text| pair(text).ok_or(())).transpose().ok()?;
+        Some(Self { kind, size, modified, sheet })
     }
 }
 
@@ -187,7 +203,8 @@ impl Folder {
 const PART: &str = ".part";
 const SHEET: &str = ".json";
 
-const NOTHING: Seen = Seen { kind: Kind::Sheet, size: 0, modified: SystemTime::UNIX_EPOCH, sheet: None };
+/// Of a name that has no file.
+pub(super) const NOTHING: Seen = Seen { kind: Kind::Sheet, size: 0, modified: SystemTime::UNIX_EPOCH, sheet: None };
 
 fn parse(file: &str) -> Option<(RecordName, Kind)> {
     let (name, kind) = if let Some(name) = file.strip_suffix(PART) {
@@ -258,7 +275,13 @@ mod tests {
             assert_eq!((seen.kind, seen.size), (kind, size), "{text}");
             assert_eq!(folder.look(&name(text)).as_ref(), Some(seen), "{text}");
         }
-        assert!(found[&name("a_v_1.mp4")].stamp().len() > found[&name("b_v_2.webm")].stamp().len(), "its sheet counts");
+        assert!(found[&name("a_v_1.mp4")].sheet.is_some() && found[&name("b_v_2.webm")].sheet.is_none());
+        for seen in found.values() {
+            assert_eq!(Seen::parse(&seen.stamp()).as_ref(), Some(seen), "{}", seen.stamp());
+        }
+        for text in ["", "File", "File 1.", "File 1.x ", "Folder 1.1 ", "File 1.1 1"] {
+            assert_eq!(Seen::parse(text), None, "{text}");
+        }
         assert_eq!(folder.parts().unwrap(), ["a_v_1.mp4", "c_a_3.ogg"].map(name).into());
         assert!(Folder::new(&test.path.join("nowhere")).parts().unwrap().is_empty());
         assert!(Folder::new(&test.path.join("nowhere")).scan().unwrap().is_empty());

@@ -22,7 +22,7 @@ pub(super) struct Catalog {
     folder: Folder,
     index: Index,
     /// What the index was made from.
-    known: BTreeMap<RecordName, String>,
+    known: BTreeMap<RecordName, Seen>,
     /// What is being written: its size grows without a change of the folder.
     growing: BTreeSet<RecordName>,
     /// Somebody works on these files.
@@ -34,7 +34,7 @@ pub(super) struct Catalog {
 impl Catalog {
     pub fn open(folder: Folder) -> Result<Self, RecordError> {
         let index = Index::open(&folder.path().join(".library"))?;
-        let known = index.stamps()?.into_iter().collect();
+        let known = index.seen()?.into_iter().collect();
         let (growing, held) = (BTreeSet::new(), BTreeSet::new());
         let mut catalog = Self { folder, index, known, growing, held, read: None };
         catalog.refresh()?;
@@ -56,11 +56,10 @@ impl Catalog {
         let read = settled.then_some((Instant::now(), changed));
         let seen = self.folder.scan()?;
         let gone: Vec<RecordName> = self.known.keys().filter(|name| !seen.contains_key(name)).cloned().collect();
-        let differs = |(name, seen): &(&RecordName, &Seen)| self.known.get(name).is_none_or(|s| *s != seen.stamp());
-        let differing: Vec<_> = seen.iter().filter(differs).collect();
-        let mut entries = Vec::with_capacity(differing.len());
-        for (name, seen) in differing {
-            entries.extend(self.recording(name, seen)?.map(|recording| (recording, seen.stamp())));
+        let differs = |(name, seen): &(&RecordName, &Seen)| self.known.get(name) != Some(seen);
+        let mut entries = Vec::new();
+        for (name, seen) in seen.iter().filter(differs) {
+            entries.extend(self.recording(name, seen)?.map(|recording| (recording, seen.clone())));
         }
         self.apply(&entries, &gone)?;
         self.growing = seen.iter().filter(|(_, seen)| seen.kind == Kind::Part).map(|(name, _)| name.clone()).collect();
@@ -77,17 +76,16 @@ impl Catalog {
             self.growing.remove(name);
         }
         let Some(seen) = seen else { return self.apply(&[], std::slice::from_ref(name)) };
-        let stamp = seen.stamp();
-        if self.known.get(name) == Some(&stamp) {
+        if self.known.get(name) == Some(&seen) {
             return Ok(());
         }
         match self.recording(name, &seen)? {
-            Some(recording) => self.apply(&[(recording, stamp)], &[]),
+            Some(recording) => self.apply(&[(recording, seen)], &[]),
             None => self.apply(&[], std::slice::from_ref(name)),
         }
     }
 
-    fn apply(&mut self, changed: &[(Recording, String)], gone: &[RecordName]) -> Result<(), RecordError> {
+    fn apply(&mut self, changed: &[(Recording, Seen)], gone: &[RecordName]) -> Result<(), RecordError> {
         if changed.is_empty() && gone.is_empty() {
             return Ok(());
         }
@@ -95,7 +93,7 @@ impl Catalog {
         for name in gone {
             self.known.remove(name);
         }
-        self.known.extend(changed.iter().map(|(recording, stamp)| (recording.name.clone(), stamp.clone())));
+        self.known.extend(changed.iter().map(|(recording, seen)| (recording.name.clone(), seen.clone())));
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use tracing::warn;
 
 use crate::record::RecordError;
-use crate::record::folder::FOLDER_MODE;
+use crate::record::folder::{FOLDER_MODE, NOTHING, Seen};
 use crate::record::library::query::Query;
 use crate::record::library::{Page, Recording};
 use crate::record::name::RecordName;
@@ -83,26 +83,27 @@ impl Index {
     }
 
     /// Which files it was made from: names and stamps.
-    pub fn stamps(&self) -> Result<Vec<(RecordName, String)>, RecordError> {
+    pub fn seen(&self) -> Result<Vec<(RecordName, Seen)>, RecordError> {
         let mut statement = self.db.prepare("SELECT name, stamp FROM recordings")?;
         let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-        let mut stamps = Vec::new();
+        let mut seen = Vec::new();
         for row in rows {
             let (name, stamp) = row?;
-            stamps.extend(RecordName::parse(&name).map(|name| (name, stamp)));
+            // What cannot be read is like no file that there is, so its row is made anew or goes.
+            seen.extend(RecordName::parse(&name).map(|name| (name, Seen::parse(&stamp).unwrap_or(NOTHING))));
         }
-        Ok(stamps)
+        Ok(seen)
     }
 
     /// Takes in what has changed, all of it or nothing.
-    pub fn apply(&mut self, changed: &[(Recording, String)], gone: &[RecordName]) -> Result<(), RecordError> {
+    pub fn apply(&mut self, changed: &[(Recording, Seen)], gone: &[RecordName]) -> Result<(), RecordError> {
         let transaction = self.db.transaction()?;
         {
             let mut put = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO recordings (name, room, start, modified, size, state, readable, search, sheet, \
                  stamp) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?;
-            for (recording, stamp) in changed {
+            for (recording, seen) in changed {
                 put.execute(params![
                     recording.name.as_str(),
                     recording.name.room().as_str(),
@@ -113,7 +114,7 @@ impl Index {
                     recording.readable,
                     words(recording),
                     serde_json::to_string(&recording.sheet).map_err(std::io::Error::from)?,
-                    stamp,
+                    seen.stamp(),
                 ])?;
             }
             let mut delete = transaction.prepare_cached("DELETE FROM recordings WHERE name = ?")?;
