@@ -1,6 +1,6 @@
 // The list of what happened: bounded, and drawn at most once per frame, whatever the rate.
 
-import { $, el, setText } from "./ui.js";
+import { $, counted, el, setText } from "./ui.js";
 
 const KEPT = 500;
 const SHOWN = 100;
@@ -126,6 +126,6 @@ export class EventList {
     this.#unspoken = [];
     if (!last) return;
     const text = [last.data?.room, textOf(last)].filter(Boolean).join(" ");
-    setText($("#events-spoken"), others > 0 ? `${text}, and ${others} more events` : text);
+    setText($("#events-spoken"), others > 0 ? `${text}, and ${counted(others, "more event")}` : text);
   }
 }

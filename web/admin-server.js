@@ -3,7 +3,7 @@
 import { ask, notice } from "./admin-ask.js";
 import { plot } from "./admin-plot.js";
 import { POINTS } from "./admin-rooms.js";
-import { $, el, fillList, formatBitrate, setText } from "./ui.js";
+import { $, counted, el, fillList, formatBitrate, setText } from "./ui.js";
 
 // More workers than this are shown as their mean: no screen has room for them.
 const MOST_WORKERS = 64;
@@ -89,7 +89,7 @@ export class ServerPanel {
       const [meter, text] = list.children[i].children;
       meter.value = load;
       meter.setAttribute("aria-label", `Worker ${i}`);
-      setText(text, `${Math.round(load * 100)} %, ${count(sessions)} sessions`);
+      setText(text, `${Math.round(load * 100)} %, ${counted(sessions, "session")}`);
     });
   }
 

@@ -3,7 +3,7 @@
 
 import { path } from "./admin-api.js";
 import { LongTable, Order, line } from "./admin-list.js";
-import { $, el, fillList, formatBitrate, formatDuration, formatMs, formatPercent, setText } from "./ui.js";
+import { $, counted, el, fillList, formatBitrate, formatDuration, formatMs, formatPercent, setText } from "./ui.js";
 
 const PAGE = 500;
 const DETAIL_MS = 2000;
@@ -258,6 +258,7 @@ export class SessionTable {
 
 function facts(session) {
   const count = (n) => (n === null || n === undefined ? "–" : n.toLocaleString("en"));
+  const many = (n, noun) => (n === null || n === undefined ? `– ${noun}s` : counted(n, noun));
   return [
     ["State", stateOf(session) || "Connected"],
     ["Address", session.remote ? `${session.remote} (asked from ${session.address ?? "–"})` : session.address ?? "–"],
@@ -272,7 +273,7 @@ function facts(session) {
     ["Loss lately", formatPercent(session.loss)],
     ["Round trip", formatMs(session.roundTripTime)],
     ["Jitter", formatMs(session.jitter)],
-    ["Asked for again", `${count(session.nacks)} packets, ${count(session.keyframeRequests)} key frames`],
+    ["Asked for again", `${many(session.nacks, "packet")}, ${many(session.keyframeRequests, "key frame")}`],
     ["Last heard", session.silence === null || session.silence === undefined ? "–" : `${formatMs(session.silence)} ago`],
     ["Since", `${new Date(session.since).toLocaleString()} (${formatDuration(Date.now() - session.since)})`],
     ["Worker", count(session.worker)],

@@ -2,7 +2,7 @@
 
 import { ROOM_NAME, ROOM_RULE, base, bootstrap, pageUrl, rooms, watchUrl, whipUrl } from "./api.js";
 import {
-  $, copyButton, el, formatBitrate, formatDuration, linkPages, rememberToken, rememberedToken, setText,
+  $, copyButton, counted, el, formatBitrate, formatDuration, linkPages, rememberToken, rememberedToken, setText,
   takeFragmentToken,
 } from "./ui.js";
 
@@ -95,7 +95,7 @@ function newCard(name) {
       badge.className = live ? "badge live" : "badge idle";
       setText(badge, live ? "Live" : "Waiting");
       const codecs = Array.isArray(room.codecs) ? room.codecs.map(String) : [];
-      if (codecs.length === 0 && room.tracks > 0) codecs.push(room.tracks === 1 ? "1 track" : `${room.tracks} tracks`);
+      if (codecs.length === 0 && room.tracks > 0) codecs.push(counted(room.tracks, "track"));
       if (codecs.join() !== [...chips.children].map((chip) => chip.textContent).join()) {
         chips.replaceChildren(...codecs.map((codec) => el("span", { class: "chip" }, codec)));
       }
@@ -159,7 +159,6 @@ async function askBootstrap() {
   try {
     const known = await bootstrap();
     authEnabled = known.authEnabled !== false;
-    $("#records-link").hidden = !known.recordEnabled;
     showHowto();
   } catch {
     // The advice stays the careful one: with a token.

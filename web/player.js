@@ -37,6 +37,10 @@ function latencyOfQuery() {
 }
 
 linkPages();
+// The other pages show in no frame.
+const isFramed = window.parent !== window;
+$(".topbar nav").hidden = isFramed;
+if (isFramed) $(".topbar .brand").target = "_blank";
 stage.classList.toggle("bare", query.get("controls") === "0");
 stage.classList.toggle("cover", query.get("fit") === "cover");
 setText($("#room"), room);

@@ -2,7 +2,7 @@
 
 import { PLAYED, ending } from "./records-api.js";
 import { firstPicture, soundOf } from "./records-source.js";
-import { $, el, formatDuration, formatSizeOnDisk } from "./ui.js";
+import { $, counted, el, formatDuration, formatSizeOnDisk } from "./ui.js";
 
 // So many pictures are fetched at a time; each takes a link and a look at a file.
 const AT_ONCE = 2;
@@ -49,6 +49,7 @@ export class List {
     }, { rootMargin: "200px" });
   }
 
+  /** Shows a page of files; says how many recordings that is. */
   show(server, found) {
     this.#server = server;
     const names = new Set(found.map(({ name }) => name));
@@ -58,6 +59,7 @@ export class List {
     this.#seen.disconnect();
     this.#wanted = [];
     $("#records").replaceChildren(...this.#records.map((record) => el("li", {}, this.#card(record))));
+    return this.#records.length;
   }
 
   get(name) {
@@ -92,7 +94,7 @@ export class List {
       el("span", { class: "badges" },
         word && el("span", { class: `badge ${kind}` }, word),
         record.keep ? el("span", { class: "chip" }, "kept") : null,
-        record.gaps?.length ? el("span", { class: "chip" }, record.gaps.length === 1 ? "1 gap" : `${record.gaps.length} gaps`) : null,
+        record.gaps?.length ? el("span", { class: "chip" }, counted(record.gaps.length, "gap")) : null,
         ...record.tags.map((tag) => el("span", { class: "chip" }, tag))));
     card.addEventListener("click", () => this.#open(this.get(record.name) ?? record));
     const known = pictures.get(key(record));

@@ -93,6 +93,9 @@ export function formatSizeOnDisk(bytes) {
   return `${power > 0 && value < 99.5 ? value.toFixed(1) : Math.round(value)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
 }
 
+/** "1 session", "1,200 sessions". */
+export const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
 /** "0:42", "12:05", "1:02:03". */
 export function formatDuration(milliseconds) {
   const total = Math.max(0, Math.floor(milliseconds / 1000));

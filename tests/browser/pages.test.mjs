@@ -67,6 +67,58 @@ scenario('publish the camera on the publisher page, watch it, find it in the lis
   }
 });
 
+scenario('every page has the same links and fits a phone; the player stands in a page of another site', { timeout: 90_000 }, async (rig) => {
+  const room = 'a-long-name_'.repeat(6).slice(0, 64);
+  const token = 'the-administrator';
+  const server = await rig.server({ RECORD_ENABLED: 'true', RECORD_DIR: await rig.folder(), ADMIN_TOKEN: token });
+  const publisher = rig.rillcast(['publish', '--demo', '--loop', server.whip(room)]);
+  await until('the room', async () => (await rooms(server)).some(({ hasPublisher }) => hasPublisher), { timeout: 15_000 });
+
+  const expected = [['Rooms', '/'], ['Publish', '/web/publisher.html'], ['Records', '/web/records.html'], ['Admin', '/web/admin.html']];
+  const open = {};
+  for (const [where, own, shows] of [
+    ['/', 'Rooms', '.room'],
+    ['/web/publisher.html', 'Publish', '#fields:not([disabled])'],
+    [`/web/records.html#token=${token}`, 'Records', '#growing li'],
+    [`/web/admin.html#token=${token}`, 'Admin', '#rooms .body .line:not([hidden])'],
+    ['/web/player.html', null, '#room-form'],
+    [`/watch/${room}`, null, '#stage[data-state=live]'],
+  ]) {
+    const page = await rig.open(server.url + where);
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.waitForSelector(shows, { timeout: 15_000 });
+    const links = await page.locator('nav[aria-label=Pages] a:visible').evaluateAll((all) => all.map((link) => ({
+      text: link.textContent, href: new URL(link.href).pathname, own: link.getAttribute('aria-current'),
+    })));
+    assert.deepEqual(links.map(({ text, href }) => [text, href]), expected, where);
+    assert.deepEqual(links.filter(({ own }) => own === 'page').map(({ text }) => text), own ? [own] : [], where);
+    await fits(page, where);
+    await picture(page, `phone-${own ?? (where.includes('watch') ? 'watch' : 'player')}`);
+    open[own] = page;
+  }
+  await open.Admin.click('#rooms .body button.link');
+  await open.Admin.waitForSelector('#sessions .body .line:not([hidden])');
+  await fits(open.Admin, 'a room of the administrator');
+
+  const site = await rig.open(await rig.address('play'));
+  await site.evaluate((src) => document.body.append(Object.assign(document.createElement('iframe'), { src, allow: 'autoplay' })), `${server.url}/watch/${room}?muted=1`);
+  const frame = await until('the frame', () => site.frames().find((frame) => frame.url().includes('/watch/')));
+  await until('a picture in the frame', () => frame.evaluate(() => window.rillcast?.state === 'live' && document.querySelector('video').videoWidth > 0), { timeout: 15_000 });
+  assert.ok(await frame.locator('nav').isHidden(), 'no links that a frame does not follow');
+
+  await publisher.stop();
+  await open.Records.click('#records .record', { timeout: 15_000 });
+  await open.Records.waitForFunction(() => document.querySelector('#video').readyState >= 2);
+  await fits(open.Records, 'a recording');
+  await picture(open.Records, 'phone-recording');
+});
+
+/** Nobody scrolls sideways. */
+async function fits(page, where) {
+  const { content, screen } = await page.evaluate(() => ({ content: document.documentElement.scrollWidth, screen: document.documentElement.clientWidth }));
+  assert.ok(content <= screen, `${where}: ${content} px on a screen of ${screen}`);
+}
+
 async function rooms(server) {
   return (await fetch(`${server.url}/api/rooms`)).json();
 }
