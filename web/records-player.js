@@ -4,7 +4,7 @@ import { ask, notice } from "./records-ask.js";
 import { PLAYED, ending } from "./records-api.js";
 import { began, titleOf } from "./records-list.js";
 import { soundOf, source } from "./records-source.js";
-import { $, copyText, el, fillList, formatDuration, formatSizeOnDisk, setText } from "./ui.js";
+import { $, copyText, counted, el, fillList, formatDuration, formatSizeOnDisk, setText } from "./ui.js";
 
 const DOWNLOAD_SECONDS = 3600;
 const HOLDS = [["86400", "A day"], ["604800", "A week"], ["2592000", "30 days"]];
@@ -92,7 +92,7 @@ export class Player {
       ["Length", duration == null ? "–" : formatDuration(duration)],
       ["Size", formatSizeOnDisk(size)],
       ["Codecs", codecs.join(", ") || "–"],
-      ...(gaps.length ? [["Missing", `${formatDuration(gaps.reduce((sum, gap) => sum + gap.length, 0))} in ${gaps.length} ${gaps.length === 1 ? "place" : "places"}`]] : []),
+      ...(gaps.length ? [["Missing", `${formatDuration(gaps.reduce((sum, gap) => sum + gap.length, 0))} in ${counted(gaps.length, "place")}`]] : []),
       ...(client ? [["Published by", client]] : []),
       ...(state === "recovered" ? [["Recovered", "The server had died while it was recorded"]] : []),
       ...(upload?.error ? [["Upload failed", upload.error]] : upload?.url ? [["Uploaded to", upload.url]] : []),
@@ -155,16 +155,22 @@ export class Player {
   }
 
   async #share() {
-    const { name } = this.#record;
+    const record = this.#record;
+    const files = await this.#files();
+    const pair = files.length > 1;
     ask({
-      title: `Share ${titleOf(this.#record)}`,
-      text: "Who has the link gets this recording without a token, until the link ends. It cannot be called back.",
-      yes: "Copy the link",
+      title: `Share ${titleOf(record)}`,
+      text: pair
+        ? "Picture and sound are two files, each with a link of its own. Who has the links gets them without a token, until the links end. They cannot be called back."
+        : "Who has the link gets this recording without a token, until the link ends. It cannot be called back.",
+      yes: pair ? "Copy both links" : "Copy the link",
       fields: [{ name: "seconds", label: "It ends after", options: this.#isAdmin ? HOLDS : HOLDS_OF_READERS }],
       act: async ({ seconds }) => {
-        const { url, expires } = await this.#server.link(name, Number(seconds));
-        const copied = await copyText(url);
-        notice(copied ? `Copied. The link ends on ${new Date(expires).toLocaleString()}.` : url);
+        const links = await Promise.all(files.map((name) => this.#server.link(name, Number(seconds))));
+        const urls = links.map(({ url }) => url).join("\n");
+        const end = new Date(links[0].expires).toLocaleString();
+        if (!(await copyText(urls))) notice(urls);
+        else notice(pair ? `Copied: two links, first to the picture, then to its sound. They end on ${end}.` : `Copied. The link ends on ${end}.`);
       },
     });
   }

@@ -5,7 +5,7 @@ import { Server } from "./records-api.js";
 import { List } from "./records-list.js";
 import { Live } from "./records-live.js";
 import { Player } from "./records-player.js";
-import { $, linkPages, rememberToken, rememberedToken, setText, takeFragmentToken } from "./ui.js";
+import { $, counted, linkPages, rememberToken, rememberedToken, setText, takeFragmentToken } from "./ui.js";
 
 const PER_PAGE = 48;
 // Somebody types still.
@@ -35,7 +35,11 @@ async function enter() {
   const token = rememberedToken(LIST);
   server = new Server(token);
   try {
-    const { recordEnabled } = await bootstrap({ token });
+    const { recordEnabled } = await bootstrap({ token }).catch((error) => {
+      // The private listener has the recordings, but not this.
+      if (error.status === 404) return { recordEnabled: true };
+      throw error;
+    });
     if (!recordEnabled) return setText($("#summary"), "This server does not record. Its operator can turn recording on.");
     const isAdmin = token !== "" && (await server.isAdmin());
     player.use(server, isAdmin);
@@ -62,9 +66,7 @@ async function look() {
     }
     $("#trouble").hidden = true;
     $("#retry").hidden = true;
-    list.show(server, found);
-    const filtered = FIELDS.some((id) => wanted[id]);
-    setText($("#summary"), total === 0 ? (filtered ? "Nothing fits." : "There is no recording yet.") : total === 1 ? "One file." : `${total.toLocaleString("en")} files, newest first.`);
+    setText($("#summary"), summary(total, list.show(server, found), FIELDS.some((id) => wanted[id])));
     $("#pages").hidden = pages === 1;
     $("#newer").disabled = page === 1;
     $("#older").disabled = page === pages;
@@ -74,6 +76,14 @@ async function look() {
     if (question === asked) fail(error);
     return false;
   }
+}
+
+/** The server counts files. What is one recording in two of them is known where all are on this page. */
+function summary(total, shown, filtered) {
+  if (total === 0) return filtered ? "Nothing fits." : "There is no recording yet.";
+  if (total === 1) return "One file.";
+  const files = counted(total, "file");
+  return total <= PER_PAGE && shown < total ? `${counted(shown, "recording")} in ${files}, newest first.` : `${files}, newest first.`;
 }
 
 function fail(error) {
