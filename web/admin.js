@@ -37,6 +37,10 @@ const feed = new Feed((last, signal) => api.events(last, signal), {
 /** What the page shows: the rooms, one of them, or all sessions (`room` null). */
 let view = { room: undefined };
 
+// All that is asked before a room or session is chosen is there wherever the API is.
+const ELSEWHERE = "The administrator’s API is not at this address. Where METRICS_ADDR is set it is on that private listener alone: open this page there.";
+const messageOf = (error) => (error.status === 404 ? ELSEWHERE : error.message);
+
 // --- logging in and out ---
 
 async function logIn(token) {
@@ -61,7 +65,7 @@ async function logIn(token) {
     performance.mark("rillcast-ready");
   } catch (error) {
     const refused = "This token is not accepted. (A server that has no administrator’s token accepts none.)";
-    const text = error.status === 401 ? refused : error.message;
+    const text = error.status === 401 ? refused : messageOf(error);
     // A link with another token, while one is logged in: that goes on.
     if (api.loggedIn) return notice(text);
     setText($("#login-error"), text);
@@ -150,7 +154,7 @@ function take(overview, status, blocks) {
 function missing(error) {
   failures += 1;
   const from = lastSeen ? ` What you see is from ${lastSeen.toLocaleTimeString()}.` : "";
-  setText($("#gone"), `${error.message}${from} Trying again …`);
+  setText($("#gone"), `${messageOf(error)}${from} Trying again …`);
   $("#gone").hidden = false;
 }
 

@@ -60,6 +60,7 @@ scenario('the administrator logs in and sees the rooms; the token is in no stora
   await page.keyboard.press('Enter');
   await until('the room, live', async () => /Live.*bit\/s/.test((await row(page, 'show').textContent().catch(() => '')) ?? ''), { timeout: 15_000 });
   await until('the figures', async () => /Publishers|1/.test(await page.textContent('#figures')));
+  await until('one session of a worker', async () => / 1 session(?!s)/.test(await page.textContent('#workers')));
   await picture(page, 'admin-rooms');
 
   assert.ok(!(await page.evaluate(everythingKept)).includes(TOKEN));
@@ -263,6 +264,22 @@ scenario('events are shown as they come, text as text; a stream that breaks is t
   await page.click('#logout');
   assert.equal(await page.locator('#events li').count(), 0);
   consoleIsClean(page, /status of 40[14]|ERR_/);
+});
+
+scenario('where the administrator has a listener of its own, the page at the public one says so; records are managed there', {}, async (rig) => {
+  const server = await administered(rig, { METRICS_ADDR: '127.0.0.1:0', RECORD_ENABLED: 'true', RECORD_ROOMS: 'some', RECORD_DIR: await rig.folder() });
+  const [, address] = await server.process.says(/private=(127\.0\.0\.1:\d+)/);
+  const page = await rig.open(`${server.url}/web/admin.html#token=${TOKEN}`);
+  await until('where it is', async () => /private listener/.test(await page.textContent('#login-error')));
+  assert.ok(await page.isHidden('#desk'));
+
+  const there = { url: `http://${address}` };
+  await admin(rig, there);
+  demo(rig, server, 'stage');
+  const records = await rig.open(`${there.url}/web/records.html#token=${TOKEN}`);
+  await records.waitForSelector('#start:not([hidden])', { timeout: 15_000 });
+  await records.click('#start button');
+  await until('it to be recorded', async () => /stage/.test(await records.textContent('#growing')), { timeout: 10_000 });
 });
 
 scenario('the pages of records and rooms take a token from the fragment, and say what there is not', {}, async (rig) => {
