@@ -141,11 +141,7 @@ impl Running {
     #[must_use]
     pub fn url(&self) -> String {
         let Some(https) = self.listeners.https else { return format!("http://{}/", reachable(self.http_addr)) };
-        match (&self.listeners.name, https.port()) {
-            (Some(name), 443) => format!("https://{name}/"),
-            (Some(name), port) => format!("https://{name}:{port}/"),
-            (None, _) => format!("https://{}/", reachable(https)),
-        }
+        https_url(self.listeners.name.as_deref(), https)
     }
 
     /// What reads the configuration again, by `read`; the administrator may ask for it from now on.
@@ -222,6 +218,15 @@ fn uploader(config: &Config, library: &Arc<Library>, sessions: &Sessions) -> Res
     Uploader::start(upload, folder, library, sessions.bus()).map(Some).map_err(StartError::Upload)
 }
 
+/// A name does not lead to a listener that only this machine reaches.
+fn https_url(name: Option<&str>, address: SocketAddr) -> String {
+    match (name.filter(|_| !address.ip().is_loopback()), address.port()) {
+        (Some(name), 443) => format!("https://{name}/"),
+        (Some(name), port) => format!("https://{name}:{port}/"),
+        (None, _) => format!("https://{}/", reachable(address)),
+    }
+}
+
 fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
 }
@@ -250,6 +255,19 @@ mod tests {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer
+    }
+
+    #[test]
+    fn where_the_pages_are() {
+        for (name, address, url) in [
+            (Some("live.example"), "0.0.0.0:443", "https://live.example/"),
+            (Some("live.example"), "[::]:8443", "https://live.example:8443/"),
+            (Some("live.example"), "127.0.0.1:8443", "https://127.0.0.1:8443/"),
+            (None, "[::]:8443", "https://127.0.0.1:8443/"),
+            (None, "192.0.2.1:443", "https://192.0.2.1:443/"),
+        ] {
+            assert_eq!(https_url(name, address.parse().unwrap()), url);
+        }
     }
 
     #[tokio::test]

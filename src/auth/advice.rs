@@ -3,14 +3,20 @@
 use crate::auth::AuthConfig;
 use crate::auth::grant::Action;
 use crate::auth::tiers::{Door, Tiers};
+use crate::id::RoomName;
 use crate::limits;
+
+/// A room that nobody has rules for, but where they are for all.
+const OTHER: &str = "-another-room-that-nobody-names-0123456789-";
 
 impl AuthConfig {
     /// What whoever puts the server on the internet should know of it, a sentence each.
     #[must_use]
     pub fn advice(&self) -> Vec<String> {
         let mut advice = Vec::new();
-        if Tiers::new(self).door(Action::Publish, None) == Door::Open {
+        // What no pattern fits that leaves any room out.
+        let other = RoomName::parse(OTHER);
+        if Tiers::new(self).door(Action::Publish, other.as_ref()) == Door::Open {
             let rooms = if self.rooms.is_empty() { "" } else { ", in rooms without a token of their own" };
             advice.push(format!("everybody who reaches the server may publish{rooms}: AUTH_TOKEN is not set"));
         }
@@ -41,14 +47,11 @@ mod tests {
         let guarded = AuthConfig { token: token.clone(), ..AuthConfig::default() };
         let play = AuthConfig { play_token: token.clone(), ..AuthConfig::default() };
         let webhook = AuthConfig { webhook_url: Some("http://localhost/".to_owned()), ..AuthConfig::default() };
-        let own = RoomAccess {
-            pattern: RoomPattern::parse("own").unwrap(),
-            token: token.clone(),
-            play: None,
-            play_token: None,
-            publish_token: None,
+        let rooms = |pattern| {
+            let pattern = RoomPattern::parse(pattern).unwrap();
+            let own = RoomAccess { pattern, token: token.clone(), play: None, play_token: None, publish_token: None };
+            AuthConfig { rooms: vec![own], ..AuthConfig::default() }
         };
-        let room = AuthConfig { rooms: vec![own], ..AuthConfig::default() };
         let signed = |secret: String| AuthConfig {
             jwt: JwtConfig { secret: Some(Secret::new(&secret)), ..JwtConfig::default() },
             ..AuthConfig::default()
@@ -56,7 +59,9 @@ mod tests {
         for (config, said) in [
             (open, &["everybody who reaches the server may publish: "][..]),
             (admin, &["everybody"]),
-            (room, &["everybody who reaches the server may publish, in rooms without"]),
+            (rooms("own"), &["everybody who reaches the server may publish, in rooms without"]),
+            (rooms("own-*"), &["everybody who reaches the server may publish, in rooms without"]),
+            (rooms("*"), &[]),
             (guarded, &[]),
             (play, &[]),
             (webhook, &[]),

@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
+use crate::app::StartError;
 use crate::cli::{Failure, print, serve};
 use crate::config::{Config, show};
 use crate::http::tls::Tls;
+use crate::notify::rfc3339;
 
 /// Validate the configuration and print what is in force
 ///
@@ -38,17 +41,19 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         return print(show::reference());
     }
     let config = args.serve.config()?;
-    check_files(&config)?;
-    let text = report(&config, args.serve.file(), args.all);
+    let ends = certificate(&config)?;
+    let text = report(&config, args.serve.file(), ends, args.all);
     print(format_args!("{text}"))
 }
 
-/// What would stop the start later: files that are named, and cannot be used.
-fn check_files(config: &Config) -> Result<(), Failure> {
-    config.http.tls.as_ref().map_or(Ok(()), |tls| Tls::from_files(tls).map(drop).map_err(Failure::usage))
+/// What would stop the start later: a certificate that cannot be used. When it ends, where there is one.
+fn certificate(config: &Config) -> Result<Option<SystemTime>, Failure> {
+    let Some(files) = &config.http.tls else { return Ok(None) };
+    let tls = Tls::from_files(files).map_err(|error| Failure::usage(StartError::from(error)))?;
+    Ok(tls.certificate_expiry())
 }
 
-fn report(config: &Config, file: Option<PathBuf>, all: bool) -> String {
+fn report(config: &Config, file: Option<PathBuf>, ends: Option<SystemTime>, all: bool) -> String {
     let mut text = match file {
         Some(file) => format!("# {} was read.\n", file.display()),
         None => "# No file was read: neither --config nor CONFIG_FILE names one.\n".to_owned(),
@@ -56,6 +61,9 @@ fn report(config: &Config, file: Option<PathBuf>, all: bool) -> String {
     text += &config.in_force.lines(all);
     for advice in config.auth.advice() {
         let _ = writeln!(text, "Mind that {advice}.");
+    }
+    if let Some(ends) = ends.filter(|ends| *ends <= SystemTime::now()) {
+        let _ = writeln!(text, "Mind that the certificate ended on {}.", rfc3339(ends));
     }
     text + "The configuration is sound.\n"
 }

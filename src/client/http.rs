@@ -22,37 +22,47 @@ pub struct Session {
 /// Posts an offer.
 pub(super) async fn post_offer(url: &str, token: Option<&str>, offer: String) -> Result<Session, ClientError> {
     let (url, token) = (url.to_owned(), token.map(str::to_owned));
-    blocking(move || post(&agent(), &url, token.as_deref(), &offer)).await
+    blocking(move || post(&agent(), &url, token.as_deref(), &offer, CLIENT_REDIRECTIONS)).await
 }
 
-/// Posts an offer and waits for the answer: for a thread that may block. Goes where a redirection leads (RFC 9725
-/// §4.5), but takes the token to no other host, and not from HTTPS to HTTP.
+/// Posts an offer and waits for the answer: for a thread that may block. Goes where so many `redirections` lead (RFC
+/// 9725 §4.5), and takes the token nowhere but to the same server.
 ///
 /// # Errors
 ///
 /// Where the server cannot be reached, does not answer 201, or names no session.
-pub fn post(agent: &Agent, url: &str, token: Option<&str>, offer: &str) -> Result<Session, ClientError> {
-    let (mut url, mut token) = (url.to_owned(), token.map(str::to_owned));
-    for _ in 0..=CLIENT_REDIRECTIONS {
+pub fn post(
+    agent: &Agent,
+    url: &str,
+    token: Option<&str>,
+    offer: &str,
+    redirections: usize,
+) -> Result<Session, ClientError> {
+    let had_token = token.is_some();
+    let (mut url, mut token, mut left) = (url.to_owned(), token.map(str::to_owned), redirections);
+    loop {
         let mut response = send(agent, &url, token.as_deref(), offer)?;
         let location = header(&response, "Location").map(str::to_owned);
-        match (response.status().as_u16(), location) {
-            (201, location) => {
-                let location = location.ok_or_else(|| ClientError::Answer("201 without a Location".to_owned()))?;
-                let resource = resolve(&url, &location).ok_or(ClientError::Url(location))?;
-                let etag = header(&response, "ETag").map(str::to_owned);
-                let answer = read_body(&mut response).map_err(|error| unreachable_server(&url, &error))?;
-                return Ok(Session { url: resource, etag, answer, token });
-            }
-            (307 | 308, Some(location)) => {
-                let next = resolve(&url, &location).ok_or(ClientError::Url(location))?;
-                token = token.filter(|_| may_hear_the_token(&url, &next));
-                url = next;
+        let (next, is_made) = match (response.status().as_u16(), location) {
+            (201, Some(location)) => (location, true),
+            (201, None) => return Err(ClientError::Answer("201 without a Location".to_owned())),
+            (307 | 308, Some(location)) if left > 0 => (location, false),
+            (401, _) if token.is_none() && had_token => {
+                return Err(ClientError::Answer(format!(
+                    "{url} wants a token: it was redirected to, and is not told it"
+                )));
             }
             _ => return Err(refusal(&url, &mut response)),
+        };
+        let next = resolve(&url, &next).ok_or(ClientError::Url(next))?;
+        token = token.filter(|_| may_hear_the_token(&url, &next));
+        if is_made {
+            let etag = header(&response, "ETag").map(str::to_owned);
+            let answer = read_body(&mut response).map_err(|error| unreachable_server(&url, &error))?;
+            return Ok(Session { url: next, etag, answer, token });
         }
+        (url, left) = (next, left - 1);
     }
-    Err(ClientError::Answer(format!("more than {CLIENT_REDIRECTIONS} redirections, the last one to {url}")))
 }
 
 type Response = ureq::http::Response<ureq::Body>;
@@ -69,17 +79,31 @@ fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response.headers().get(name)?.to_str().ok()
 }
 
-/// Whether one who was given the token for `first` may take it on to `next`.
+/// Whether one who was given the token for `first` may take it on to `next`: the same server, or its HTTPS.
 fn may_hear_the_token(first: &str, next: &str) -> bool {
-    let parts = |url: &str| {
+    let (Some(first), Some(next)) = (Server::of(first), Server::of(next)) else { return false };
+    first == next || first.scheme == "http" && next.scheme == "https" && first.host == next.host
+}
+
+#[derive(PartialEq, Eq)]
+struct Server {
+    scheme: String,
+    host: String,
+    port: String,
+}
+
+impl Server {
+    fn of(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
-        let authority = rest.split(['/', '?', '#']).next()?;
-        let host = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-        let host = host.map_or(authority, |(host, _)| host);
-        Some((scheme.eq_ignore_ascii_case("https"), host.to_ascii_lowercase()))
-    };
-    matches!((parts(first), parts(next)), (Some((was_safe, from)), Some((is_safe, to)))
-        if from == to && (is_safe || !was_safe))
+        let scheme = scheme.to_ascii_lowercase();
+        let authority = rest.split(['/', '?', '#', '\\']).next()?.to_ascii_lowercase();
+        let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if is_number(port) && !port.is_empty() => (host, port),
+            _ => (&authority[..], if scheme == "https" { "443" } else { "80" }),
+        };
+        Some(Self { host: host.to_owned(), port: port.to_owned(), scheme })
+    }
 }
 
 impl Session {
@@ -168,7 +192,8 @@ fn error_text(body: &str) -> Option<String> {
 
 /// A reference against the address it came from (RFC 3986 §5.2, without dot segments).
 fn resolve(base: &str, reference: &str) -> Option<String> {
-    if reference.contains("://") {
+    let before_path = reference.split(['/', '?', '#']).next()?;
+    if before_path.ends_with(':') && reference[before_path.len()..].starts_with("//") {
         return Some(reference.to_owned());
     }
     let (scheme, rest) = base.split_once("://")?;
@@ -198,6 +223,7 @@ mod tests {
             ("https://other/2", "https://other/2"),
             ("//other:1/2", "http://other:1/2"),
             ("3", "http://localhost:8080/api/whip/publish/3"),
+            ("/whip/r?next=https://x", "http://localhost:8080/whip/r?next=https://x"),
         ] {
             assert_eq!(resolve(base, reference).as_deref(), Some(whole));
         }
@@ -250,19 +276,45 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_redirection_is_followed_and_the_token_stays_with_its_host() {
-        for (status, keeps) in [("307 Temporary Redirect", true), ("308 Permanent Redirect", false)] {
+    async fn a_redirection_is_followed_and_the_token_stays_with_its_server() {
+        for (status, reason) in [(307, "Temporary Redirect"), (308, "Permanent Redirect")] {
             let (last, there) =
                 one_answer("HTTP/1.1 201 Created\r\nLocation: /session/7\r\nContent-Length: 5\r\n\r\nv=0\r\n");
-            let last = if keeps { last } else { last.replace("127.0.0.1", "localhost") };
-            let head = format!("HTTP/1.1 {status}\r\nLocation: {last}\r\nContent-Length: 0\r\n\r\n");
+            let head = format!("HTTP/1.1 {status} {reason}\r\nLocation: {last}\r\nContent-Length: 0\r\n\r\n");
             let (first, here) = one_answer(head.leak());
             let session = post_offer(&first, Some("secret"), "v=0\r\n".to_owned()).await.unwrap();
             assert_eq!(session.url, last.replace("/whip/room", "/session/7"));
             assert!(here.join().unwrap().contains("secret"));
-            assert_eq!(there.join().unwrap().contains("secret"), keeps, "{status}");
-            assert_eq!(session.token.is_some(), keeps);
+            assert!(!there.join().unwrap().contains("secret") && session.token.is_none(), "{status}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_session_elsewhere_is_not_told_the_token() {
+        let head = "HTTP/1.1 201 Created\r\nLocation: http://127.0.0.1:1/session/7\r\nContent-Length: 5\r\n\r\nv=0\r\n";
+        let (url, served) = one_answer(head);
+        let session = post_offer(&url, Some("secret"), "v=0\r\n".to_owned()).await.unwrap();
+        served.join().unwrap();
+        assert_eq!((session.url.as_str(), session.token), ("http://127.0.0.1:1/session/7", None));
+    }
+
+    #[tokio::test]
+    async fn who_is_redirected_without_the_token_is_told_so() {
+        let (last, there) = one_answer("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+        let head = format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {last}\r\nContent-Length: 0\r\n\r\n");
+        let (first, here) = one_answer(head.leak());
+        let error = post_offer(&first, Some("secret"), "v=0\r\n".to_owned()).await.unwrap_err();
+        here.join().unwrap();
+        there.join().unwrap();
+        assert!(error.to_string().contains(&format!("{last} wants a token")), "{error}");
+    }
+
+    #[test]
+    fn who_follows_none_is_refused() {
+        let (url, served) = one_answer("HTTP/1.1 308 Permanent Redirect\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n");
+        let error = post(&agent(), &url, None, "v=0\r\n", 0).unwrap_err();
+        served.join().unwrap();
+        assert_eq!(error.to_string(), format!("{url}: the server answered 308"));
     }
 
     #[tokio::test]
@@ -276,12 +328,18 @@ mod tests {
     #[test]
     fn who_may_hear_the_token() {
         for (first, next, may) in [
+            ("http://a:8080/whip/r", "http://a:8080/session/1", true),
+            ("http://a/whip/r", "http://A:80/whip/r", true),
             ("http://a:8080/whip/r", "https://a/whip/r", true),
-            ("https://A/whip/r", "https://a:8443/whip/r", true),
-            ("http://[::1]:1/r", "http://[::1]:2/r", true),
+            ("http://[::1]:1/r", "https://[::1]:2/r", true),
+            ("http://[::1]/r", "http://[::1]:80/r", true),
+            ("http://a:1/r", "http://a:2/r", false),
+            ("https://a/r", "https://a:8443/r", false),
             ("https://a/r", "http://a/r", false),
+            ("https://a/r", "http://a:443/r", false),
             ("https://a/r", "https://b.a/r", false),
             ("https://a/r", "https://a@b/r", false),
+            ("https://a/r", "https://a:443@b/r", false),
             ("https://a/r", "nonsense", false),
         ] {
             assert_eq!(may_hear_the_token(first, next), may, "{first} {next}");

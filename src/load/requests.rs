@@ -23,6 +23,9 @@ use crate::sdp::{Fingerprint, IceCredentials};
 /// So long, and a receiving thread's sleep, a command takes to be heeded.
 const NOTICE: Duration = Duration::from_millis(5);
 
+/// None is followed: it may lead to a server that nobody gave leave to load.
+const REDIRECTIONS: usize = 0;
+
 /// What to request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request {
@@ -179,7 +182,8 @@ impl Office {
         let local = credentials();
         let transport_cc = self.plan.feedback == Feedback::Full;
         let offer = text(Offer { credentials: &local, fingerprint: &self.fingerprint, transport_cc });
-        let mut session = post(agent, url, self.plan.token.as_deref(), &offer).map_err(|error| error.to_string())?;
+        let posted = post(agent, url, self.plan.token.as_deref(), &offer, REDIRECTIONS);
+        let mut session = posted.map_err(|error| error.to_string())?;
         let answered = began.elapsed();
         let answer = Answer::parse(&session.answer);
         // Kept before anything can fail, so that it is ended in any case.

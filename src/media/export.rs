@@ -24,8 +24,13 @@ pub enum ExportError {
     #[error("more than one track of a kind")]
     Tracks,
     /// All of it is over by then.
-    #[error("nothing to write, because the recording ends at {:.3} s", .0.as_secs_f64())]
-    Over(Duration),
+    #[error("nothing to write, because the recording {} at {:.3} s", ends(*.is_cut_off), .at.as_secs_f64())]
+    Over {
+        /// Since its beginning.
+        at: Duration,
+        /// It may be longer than can be read.
+        is_cut_off: bool,
+    },
     /// Somebody wanted it no longer.
     #[error("stopped")]
     Stopped,
@@ -35,6 +40,10 @@ pub enum ExportError {
     /// The muxer refused.
     #[error(transparent)]
     Mux(#[from] MuxError),
+}
+
+fn ends(is_cut_off: bool) -> &'static str {
+    if is_cut_off { "is cut off or damaged" } else { "ends" }
 }
 
 /// From when to when, since the beginning of the input.
@@ -187,16 +196,18 @@ pub fn export<R: Read + Seek, W: Write + Seek>(
             Err(_) => exported.left_out += 1,
         }
     }
-    // What would be left of it is the picture that was there last, which nobody asked for.
-    if window.from.is_some_and(|from| from > last) {
-        return Err(ExportError::Over(last));
-    }
-    if exported.pictures + exported.sounds == 0 {
-        return Err(ExportError::Empty);
-    }
-    exported.duration = muxer.duration();
     for line in &mut lines {
         exported.is_cut_off |= line.is_cut_off()?;
+    }
+    exported.duration = muxer.duration();
+    let is_empty = exported.pictures + exported.sounds == 0;
+    let at = if is_empty { last } else { last.max(start.at.saturating_add(exported.duration)) };
+    // What would be left of it is the picture that was there last, which nobody asked for.
+    if window.from.is_some_and(|from| from > at) {
+        return Err(ExportError::Over { at, is_cut_off: exported.is_cut_off });
+    }
+    if is_empty {
+        return Err(ExportError::Empty);
     }
     muxer.finish(&mut file.output);
     file.flush()?;

@@ -2,9 +2,9 @@
 //! folder ([`RecordName`]), and a link is not followed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -14,9 +14,9 @@ use crate::limits;
 use crate::record::RecordError;
 use crate::record::name::RecordName;
 
-/// Who may read what is written there: its owner and the owner's group, whatever the process's mask lets others do.
+/// Who may read a file that is made there: its owner and the owner's group, whatever the process's mask lets others do.
 pub(super) const FILE_MODE: u32 = 0o640;
-/// The same of a folder.
+/// Who may look into a folder that is made. What is in it by another's hand, such as the index, is read by nobody else.
 pub(super) const FOLDER_MODE: u32 = 0o750;
 
 /// The folder.
@@ -88,7 +88,7 @@ impl Folder {
     /// # Errors
     /// The system's.
     pub fn create(&self) -> io::Result<()> {
-        fs::create_dir_all(&self.path)
+        make_folder(&self.path)
     }
 
     /// Where it is.
@@ -198,6 +198,11 @@ impl Folder {
         let metadata = file.metadata()?;
         if metadata.is_file() { Ok((file, metadata)) } else { Err(RecordError::NotFound) }
     }
+}
+
+/// Makes a folder, and those that it is in, where they are not there.
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
 }
 
 const PART: &str = ".part";

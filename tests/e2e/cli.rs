@@ -41,5 +41,5 @@ fn check_opens_the_certificate() {
     let missing = [("TLS_CERT_FILE", "/nonexistent/cert.pem"), ("TLS_KEY_FILE", "/nonexistent/key.pem")];
     let (code, said, complaint) = check(&missing);
     assert_eq!((code, said.as_str()), (2, ""));
-    assert!(complaint.contains("/nonexistent/cert.pem: "), "{complaint}");
+    assert!(complaint.contains("HTTPS: /nonexistent/cert.pem: "), "{complaint}");
 }

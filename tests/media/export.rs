@@ -135,6 +135,8 @@ fn what_is_refused() {
     let (_, name) = recording(&folder, Codec::Vp8);
     fs::write(folder.0.join("text.ivf"), "no media").unwrap();
     fs::write(folder.0.join("there.webm"), "mine").unwrap();
+    let whole = fs::read(folder.0.join(name)).unwrap();
+    fs::write(folder.0.join("cut_video_1.ivf"), &whole[..whole.len() - 5]).unwrap();
     let table = [
         ("text.ivf -o a.webm", 1, "is no IVF"),
         ("none.ivf -o a.webm", 1, "none.ivf: No such file"),
@@ -145,6 +147,7 @@ fn what_is_refused() {
         ("there.webm --force -o there.webm", 2, "is an input too"),
         ("r_video_1.ivf --from 3 --to 2 -o a.webm", 2, "not later"),
         ("r_video_1.ivf --from 4:10 -o a.webm", 1, "the recording ends at 4."),
+        ("cut_video_1.ivf --from 4:10 -o a.webm", 1, "the recording is cut off or damaged at 3."),
         ("r_audio_1.ogg --from 4:10 --to 5:00 -o a.webm", 1, "the recording ends at 4."),
         ("r_video_1.ivf -o none/a.webm", 1, "none/a.webm: No such file"),
     ];

@@ -296,7 +296,7 @@ async fn a_token_in_the_address_is_none() {
 
 /// Who is told 401 throws the token away; who is told 503 comes again.
 #[tokio::test]
-async fn a_webhook_that_does_not_answer_is_no_refusal() {
+async fn a_webhook_that_fails_is_no_refusal() {
     let server = Server::start(200, "").await;
     let auth = AuthConfig { webhook_url: Some(server.url.clone()), ..AuthConfig::default() };
     let fixture = Fixture::with_auth(SessionConfig::default(), &auth);
@@ -323,6 +323,13 @@ async fn a_webhook_that_does_not_answer_is_no_refusal() {
             assert_eq!(answer.headers.contains_key("retry-after"), wanted.0 == 503, "{action} {status} {body}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_not_there_is_no_refusal() {
+    let auth = AuthConfig { webhook_url: Some("http://127.0.0.1:1/".into()), ..AuthConfig::default() };
+    let fixture = Fixture::with_auth(SessionConfig::default(), &auth);
+    assert_eq!(fixture.publish("room").await.verdict(), (503, "service unavailable".to_owned()));
 }
 
 #[tokio::test]

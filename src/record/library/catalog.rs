@@ -55,13 +55,19 @@ impl Catalog {
         let settled = now().duration_since(changed).is_ok_and(|age| age >= limits::RECORD_FOLDER_STEP);
         let read = settled.then_some((Instant::now(), changed));
         let seen = self.folder.scan()?;
-        let gone: Vec<RecordName> = self.known.keys().filter(|name| !seen.contains_key(name)).cloned().collect();
+        let mut gone: Vec<RecordName> = self.known.keys().filter(|name| !seen.contains_key(name)).cloned().collect();
         let differs = |(name, seen): &(&RecordName, &Seen)| self.known.get(name) != Some(seen);
-        let mut entries = Vec::new();
+        let (mut entries, mut bare) = (Vec::new(), Vec::new());
         for (name, seen) in seen.iter().filter(differs) {
-            entries.extend(self.recording(name, seen)?.map(|recording| (recording, seen.clone())));
+            match self.recording(name, seen)? {
+                Some(recording) => entries.push((recording, seen.clone())),
+                None => bare.push((name.clone(), seen.clone())),
+            }
         }
+        gone.extend(bare.iter().map(|(name, _)| name.clone()));
         self.apply(&entries, &gone)?;
+        // Sheets without a recording are not read each time either.
+        self.known.extend(bare);
         self.growing = seen.iter().filter(|(_, seen)| seen.kind == Kind::Part).map(|(name, _)| name.clone()).collect();
         self.read = read;
         Ok(())

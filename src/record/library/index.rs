@@ -1,8 +1,8 @@
 //! The index: SQLite over what the folder has, so that ten thousand recordings are searched in milliseconds. It can be
 //! made anew from the files at any time, and is, where it is damaged or another version's.
 
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use tracing::warn;
 
 use crate::record::RecordError;
-use crate::record::folder::{FOLDER_MODE, NOTHING, Seen};
+use crate::record::folder::{FOLDER_MODE, NOTHING, Seen, make_folder};
 use crate::record::library::query::Query;
 use crate::record::library::{Page, Recording};
 use crate::record::name::RecordName;
@@ -47,7 +47,10 @@ impl Index {
     /// In the folder; in memory where it cannot be kept there.
     pub fn open(folder: &Path) -> Result<Self, RecordError> {
         let file = folder.join("index.sqlite");
-        let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder);
+        let made = make_folder(folder).and_then(|()| {
+            // One that an earlier version made, too.
+            fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
+        });
         let opened = made.map_err(RecordError::from).and_then(|()| Self::at(&file));
         if let Ok(index) = opened {
             return Ok(index);
@@ -82,7 +85,7 @@ impl Index {
         Ok(Self { db })
     }
 
-    /// Which files it was made from: names and stamps.
+    /// Which files it was made from.
     pub fn seen(&self) -> Result<Vec<(RecordName, Seen)>, RecordError> {
         let mut statement = self.db.prepare("SELECT name, stamp FROM recordings")?;
         let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;

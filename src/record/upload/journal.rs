@@ -1,14 +1,13 @@
 //! What of a large file has arrived: beside the index, so that the next start goes on from there. Where it is lost the
 //! file is sent from its beginning.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::folder::FOLDER_MODE;
+use crate::record::folder::make_folder;
 use crate::record::name::RecordName;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -36,8 +35,7 @@ impl Journal {
 
     pub fn write(&self, folder: &Path, name: &RecordName) -> io::Result<()> {
         let path = path(folder, name);
-        let folder = path.parent().expect("it is in a folder");
-        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)?;
+        make_folder(path.parent().expect("it is in a folder"))?;
         let new = path.with_extension("new");
         fs::write(&new, serde_json::to_vec(self)?)?;
         fs::rename(new, path)
