@@ -169,8 +169,9 @@ export class Player {
         const links = await Promise.all(files.map((name) => this.#server.link(name, Number(seconds))));
         const urls = links.map(({ url }) => url).join("\n");
         const end = new Date(links[0].expires).toLocaleString();
-        if (!(await copyText(urls))) notice(urls);
-        else notice(pair ? `Copied: two links, first to the picture, then to its sound. They end on ${end}.` : `Copied. The link ends on ${end}.`);
+        // The dialog stays open, with the links to be copied by hand.
+        if (!(await copyText(urls))) throw new Error(`Not copied. ${urls}`);
+        notice(pair ? `Copied: two links, first to the picture, then to its sound. They end on ${end}.` : `Copied. The link ends on ${end}.`);
       },
     });
   }

@@ -39,8 +39,9 @@ export async function copyText(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
+    // Without HTTPS. What is behind an open dialog cannot be selected.
     const area = el("textarea", { value: text, readOnly: true, class: "offscreen" });
-    document.body.append(area);
+    (document.querySelector("dialog[open]") ?? document.body).append(area);
     area.select();
     const done = document.execCommand("copy");
     area.remove();

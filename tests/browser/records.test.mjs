@@ -98,6 +98,17 @@ scenario('each format plays and seeks to the very picture', { timeout: 150_000 }
   const begins = await Promise.all(links.map(async (link) => Buffer.from(await (await fetch(link)).arrayBuffer()).toString('latin1', 0, 4)));
   assert.deepEqual(begins, ['DKIF', 'OggS']);
   await until('the news', async () => /two links/.test(await page.textContent('#notice')));
+
+  // As on a server without HTTPS: the browser has no clipboard for pages, but copies what is selected.
+  await page.evaluate(() => {
+    Object.defineProperty(navigator, 'clipboard', { value: undefined });
+    document.addEventListener('copy', () => { window.copied = document.getSelection().toString() || document.activeElement.value; });
+    window.copied = '';
+  });
+  await page.click('#share');
+  await page.click('#ask-yes');
+  await until('the news', async () => /two links/.test(await page.textContent('#notice')) && (await page.isHidden('#ask')));
+  assert.equal((await page.evaluate(() => window.copied)).split('\n').length, 2);
   rig.figure('positions', `${figures.length}, off by at most ${(1000 * Math.max(...figures)).toFixed(0)} ms, a picture is 33 ms`);
   consoleIsClean(page);
 });

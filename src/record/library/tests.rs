@@ -127,6 +127,11 @@ async fn what_happens_to_the_folder_is_seen() {
     let sheet = Sheet { title: "by hand".into(), ..Sheet::default() };
     sheet.write(&folder.path, &name("b_av_2.mp4")).unwrap();
     assert_eq!(all(&library).await[0].sheet.title, "by hand");
+    // Only its sheet is left: of a recording that is gone.
+    fs::remove_file(folder.path.join("b_av_2.mp4")).unwrap();
+    assert!(all(&library).await.is_empty());
+    folder.file("b_av_2.mp4", b"12345", Duration::ZERO);
+    assert_eq!(all(&library).await[0].sheet.title, "by hand");
     fs::remove_dir_all(&folder.path).unwrap();
     assert!(all(&library).await.is_empty());
 }
