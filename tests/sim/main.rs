@@ -1,6 +1,6 @@
 //! Whole rooms on a simulated clock and a seeded network that loses, delays, reorders and duplicates. The design's
 //! invariants are checked at each packet that leaves the room; a failure prints its seed. `RILLCAST_SIM_SEEDS` says
-//! how many seeds to run (default 40).
+//! how many seeds to run (default 40), `RILLCAST_SIM_FIRST` from which on (default 0).
 
 #![allow(clippy::disallowed_methods, reason = "simulated time needs some instant to count from")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "random bits, and numbers that wrap")]
@@ -18,10 +18,14 @@ mod loss;
 mod recording;
 mod replicas;
 
+/// A subscriber begins so many frames late at most, where the first packet of all was lost, and a request, too.
+pub const LATE_START: usize = 40;
+
 /// Runs a scenario for many seeds; the panic message of a failing one is preceded by its seed.
 pub fn for_seeds(scenario: impl Fn(u64)) {
-    let seeds = std::env::var("RILLCAST_SIM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
-    for seed in 0..seeds {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let first = number("RILLCAST_SIM_FIRST").unwrap_or(0);
+    for seed in first..first + number("RILLCAST_SIM_SEEDS").unwrap_or(40) {
         let guard = PrintOnPanic(seed);
         scenario(seed);
         std::mem::forget(guard);

@@ -186,6 +186,12 @@ impl Subscriber {
         Some(nack.marshal().unwrap().to_vec())
     }
 
+    /// The first frame of this publisher of which something came; the first one has the number 0.
+    pub fn first_frame(&self, publisher: u8) -> usize {
+        let numbers = self.received.keys().filter(|(from, ..)| *from == publisher).map(|(.., number)| *number);
+        numbers.min().map_or(usize::MAX, |number| number as usize)
+    }
+
     pub fn whole_frames(&self, publisher: u8) -> usize {
         let whole = self
             .received
