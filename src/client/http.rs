@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ureq::Agent;
+use http::Uri;
+use http::uri::Scheme;
+use ureq::{Agent, RequestBuilder};
 
 use super::ClientError;
 use crate::limits::{CLIENT_ANSWER_BYTES, CLIENT_REDIRECTIONS, CLIENT_REQUEST_TIME};
@@ -68,11 +70,15 @@ pub fn post(
 type Response = ureq::http::Response<ureq::Body>;
 
 fn send(agent: &Agent, url: &str, token: Option<&str>, offer: &str) -> Result<Response, ClientError> {
-    let mut request = agent.post(url).header("Content-Type", "application/sdp");
-    if let Some(token) = token {
-        request = request.header("Authorization", format!("Bearer {token}"));
-    }
+    let request = authorized(agent.post(url).header("Content-Type", "application/sdp"), token);
     request.send(offer).map_err(|error| unreachable_server(url, &error))
+}
+
+fn authorized<B>(request: RequestBuilder<B>, token: Option<&str>) -> RequestBuilder<B> {
+    match token {
+        Some(token) => request.header("Authorization", format!("Bearer {token}")),
+        None => request,
+    }
 }
 
 fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
@@ -82,27 +88,22 @@ fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
 /// Whether one who was given the token for `first` may take it on to `next`: the same server, or its HTTPS.
 fn may_hear_the_token(first: &str, next: &str) -> bool {
     let (Some(first), Some(next)) = (Server::of(first), Server::of(next)) else { return false };
-    first == next || first.scheme == "http" && next.scheme == "https" && first.host == next.host
+    first == next || !first.is_secure && next.is_secure && first.host == next.host
 }
 
 #[derive(PartialEq, Eq)]
 struct Server {
-    scheme: String,
+    is_secure: bool,
     host: String,
-    port: String,
+    port: u16,
 }
 
 impl Server {
     fn of(url: &str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
-        let scheme = scheme.to_ascii_lowercase();
-        let authority = rest.split(['/', '?', '#', '\\']).next()?.to_ascii_lowercase();
-        let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if is_number(port) && !port.is_empty() => (host, port),
-            _ => (&authority[..], if scheme == "https" { "443" } else { "80" }),
-        };
-        Some(Self { host: host.to_owned(), port: port.to_owned(), scheme })
+        let uri: Uri = url.parse().ok()?;
+        let is_secure = uri.scheme()? == &Scheme::HTTPS;
+        let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
+        Some(Self { is_secure, host: uri.host()?.to_ascii_lowercase(), port })
     }
 }
 
@@ -123,10 +124,7 @@ impl Session {
     ///
     /// Where the server does not answer 200 or 204.
     pub fn delete_by(&self, agent: &Agent) -> Result<(), ClientError> {
-        let mut request = agent.delete(&self.url);
-        if let Some(token) = &self.token {
-            request = request.header("Authorization", format!("Bearer {token}"));
-        }
+        let request = authorized(agent.delete(&self.url), self.token.as_deref());
         let mut response = request.call().map_err(|error| unreachable_server(&self.url, &error))?;
         if response.status().is_success() {
             // Read to its end, the connection serves the next request.
