@@ -54,9 +54,7 @@ impl Reloader {
         if !needs_restart.is_empty() {
             warn!(keys = needs_restart.join(" "), "these keep their value until a restart");
         }
-        for advice in config.auth.advice() {
-            warn!("{advice}");
-        }
+        config.auth.warn();
         info!("the configuration was reloaded");
         Ok(Reloaded { needs_restart })
     }

@@ -1,5 +1,7 @@
 //! What is allowed, and yet hardly meant: said at the start, and by `rillcast check`.
 
+use tracing::warn;
+
 use crate::auth::AuthConfig;
 use crate::auth::grant::Action;
 use crate::auth::tiers::{Door, Tiers};
@@ -28,6 +30,13 @@ impl AuthConfig {
             ));
         }
         advice
+    }
+
+    /// Logs it.
+    pub fn warn(&self) {
+        for advice in self.advice() {
+            warn!("{advice}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::app::App;
 use crate::app::reload::Reloader;
@@ -107,9 +107,7 @@ const FILE_VARIABLE: &str = "CONFIG_FILE";
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     let config = args.config()?;
     log::start(&config.log);
-    for advice in config.auth.advice() {
-        warn!("{advice}");
-    }
+    config.auth.warn();
     // It sends its last spans when all else has ended.
     let _traces = Traces::start(config.log.collector.as_deref());
     let runtime = tokio::runtime::Builder::new_multi_thread()
