@@ -161,9 +161,8 @@ fn a_repaired_packet_reaches_who_was_left_out_when_it_came() {
         world.run(500);
         world.check();
         for seat in world.seats.values() {
-            // A key frame whose first packet is lost is unknown, and so may be the request for another one be.
-            let (whole, first) = (seat.subscriber.whole_frames(1), seat.subscriber.first_frame(1));
-            assert!(first <= LATE_START && whole >= 160 - first, "{whole} whole frames, from {first} on");
+            let (whole, late) = (seat.subscriber.whole_frames(1), seat.subscriber.late_start(1));
+            assert!(late <= LATE_START && whole >= 160 - late, "{whole} whole frames, {late} late");
             assert_eq!(seat.ledger.repeated, 0);
         }
         // The publisher may still owe the newest ones, to both.

@@ -43,10 +43,9 @@ fn nack_repairs_the_publishers_leg() {
         let asked = world.room.publisher_feedback().expect("it is there").asked;
         assert!(asked.nacked > 50 && asked.repaired.packets > 50, "{asked:?}");
         assert_eq!(world.room.counts().of_publishers, asked, "the room counts what its publisher is asked");
-        // A key frame whose first packet is lost is unknown, and so may be the request for another one be.
-        let first = world.seat(0).subscriber.first_frame(1);
-        assert!(first <= LATE_START, "the first frame was number {first}");
-        let (whole, sent) = (world.seat(0).subscriber.whole_frames(1) as u64, sent - first as u64);
+        let late = world.seat(0).subscriber.late_start(1);
+        assert!(late <= LATE_START, "{late} late");
+        let (whole, sent) = (world.seat(0).subscriber.whole_frames(1) as u64, sent - late as u64);
         fractions.borrow_mut().push(whole.min(sent) as f64 / sent as f64);
     });
     for fraction in fractions.into_inner() {

@@ -18,8 +18,9 @@ mod loss;
 mod recording;
 mod replicas;
 
-/// A subscriber begins so many frames late at most, where the first packet of all was lost, and a request, too.
-pub const LATE_START: usize = 40;
+/// A subscriber begins at this frame at the latest. Of a key frame whose first packet is lost nobody knows; where the
+/// request for another one is lost too, the next one follows after half a second.
+pub const LATE_START: usize = 20;
 
 /// Runs a scenario for many seeds; the panic message of a failing one is preceded by its seed.
 pub fn for_seeds(scenario: impl Fn(u64)) {

@@ -12,6 +12,9 @@ use rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_p
 
 use crate::publisher::Stamp;
 
+/// Who begins before this frame lost nothing to a late start: a key frame is asked for and comes within a round trip.
+const PROMPT_START: usize = 5;
+
 pub const PT: u8 = 102;
 
 /// What left the room for one subscriber, checked packet by packet.
@@ -186,10 +189,11 @@ impl Subscriber {
         Some(nack.marshal().unwrap().to_vec())
     }
 
-    /// The first frame of this publisher of which something came; the first one has the number 0.
-    pub fn first_frame(&self, publisher: u8) -> usize {
+    /// How many frames of this publisher went by before it had one; 0 where it began as soon as it could.
+    pub fn late_start(&self, publisher: u8) -> usize {
         let numbers = self.received.keys().filter(|(from, ..)| *from == publisher).map(|(.., number)| *number);
-        numbers.min().map_or(usize::MAX, |number| number as usize)
+        let first = numbers.min().map_or(usize::MAX, |number| number as usize);
+        if first < PROMPT_START { 0 } else { first }
     }
 
     pub fn whole_frames(&self, publisher: u8) -> usize {
